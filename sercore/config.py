@@ -1,0 +1,181 @@
+"""One Experiment: every setting of a run, typed, documented and checked where it enters."""
+
+import hashlib
+import re
+from dataclasses import asdict, dataclass, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+from sercore import paths
+
+CHOICES = {
+    "primary": ("iemocap", "cremad", "ravdess"),
+    "permanent": ("", "iemocap", "cremad", "ravdess"),
+    "calm": ("neutral", "exclude"),
+    "broken": ("report", "stop"),
+    "length": ("fixed", "longest"),
+}
+ROOTS = ("iemocap_root", "cremad_root", "ravdess_root")
+# What says where and how fast, not what: two runs that differ in these alone are the same experiment.
+CIRCUMSTANCES = (*ROOTS, "broken", "workers")
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that defines a run. The defaults are the paper's (its sections in brackets).
+
+    Attributes:
+        profile: name of the profile the settings come from.
+        primary: corpus that is split by sessions and tested on [III-A].
+        permanent: corpus that is added to every training set, "" for none [III-A].
+        iemocap_root: folder of IEMOCAP; "" searches, "synthetic" writes a synthetic stand-in. The same for the next two.
+        cremad_root: folder of CREMA-D.
+        ravdess_root: folder of RAVDESS.
+        calm: RAVDESS calm merged into "neutral" (the paper's 864 utterances) or left out ("exclude").
+        drop_suspicious: leave out silent utterances and identical audio with two labels.
+        broken: what an unreadable file does: "report" (named, counted, left out) or "stop".
+        fold: 1 to 5, the session held out for testing [III-A].
+        backbone: a Hugging Face model name or folder, or distilhubert-scratch, small, tiny [III-C].
+        max_seconds: longest input in seconds; the rest is cut [III-B].
+        length: pad every batch to max_seconds ("fixed", the paper) or to its "longest" utterance, masked [III-B].
+        augment: stochastic augmentation of training utterances [III-B].
+        epochs: most epochs [III-D].
+        batch_size: utterances per step [III-D].
+        learning_rate: peak of the cosine schedule [III-D].
+        warmup_ratio: share of all steps that warm up linearly [III-D].
+        weight_decay: of AdamW [III-D].
+        patience: epochs without a better validation UA before stopping [III-D].
+        gamma: focusing exponent of the loss [III-D].
+        label_smoothing: share of the target spread evenly over the classes [III-D].
+        seed: of everything random.
+        workers: processes that prepare batches; 0 prepares them in the training process.
+        variant: settings that differ from the profile's, as the run's name shows them.
+    """
+
+    profile: str = "paper"
+    primary: str = "iemocap"
+    permanent: str = "cremad"
+    iemocap_root: str = ""
+    cremad_root: str = ""
+    ravdess_root: str = ""
+    calm: str = "neutral"
+    drop_suspicious: bool = False
+    broken: str = "report"
+    fold: int = 1
+    backbone: str = "ntu-spml/distilhubert"
+    max_seconds: float = 8.0
+    length: str = "fixed"
+    augment: bool = True
+    epochs: int = 25
+    batch_size: int = 16
+    learning_rate: float = 5e-5
+    warmup_ratio: float = 0.1
+    weight_decay: float = 0.01
+    patience: int = 6
+    gamma: float = 2.0
+    label_smoothing: float = 0.1
+    seed: int = 0
+    workers: int = 0
+    variant: str = ""
+
+    def __post_init__(self):
+        for field in fields(self):
+            object.__setattr__(self, field.name, _typed(field.name, field.type, getattr(self, field.name)))
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(repr, choices))}.")
+        if self.permanent == self.primary:
+            raise ValueError(f"permanent and primary are both {self.primary!r}; the permanent corpus is another one, or ''.")
+        _check_range("fold", self.fold, 1, 5)
+        _check_range("warmup_ratio", self.warmup_ratio, 0, 1)
+        _check_range("label_smoothing", self.label_smoothing, 0, 1)
+        for name in ("max_seconds", "epochs", "batch_size", "learning_rate", "patience"):
+            _check_range(name, getattr(self, name), 1e-9, float("inf"))
+        for name in ("weight_decay", "gamma", "seed", "workers"):
+            _check_range(name, getattr(self, name), 0, float("inf"))
+
+    @classmethod
+    def from_profile(cls, profile: str, **settings) -> "Experiment":
+        """The profile's experiment with some settings changed; the change shows in the run's name.
+
+        Raises:
+            FileNotFoundError: no such profile.
+            ValueError: an unknown setting (the nearest valid name is given) or a bad value.
+        """
+        file = paths.profile_file(profile)
+        base = cls(**_known(yaml.safe_load(file.read_text()) or {}, file.name) | {"profile": file.stem})
+        given = _known({name: "" if value is None else value for name, value in settings.items()}, "the parameters")
+        experiment = replace(base, **given | {"profile": file.stem})
+        return replace(experiment, variant=_variant(base, experiment))
+
+    @classmethod
+    def from_parameters(cls, namespace: dict) -> "Experiment":
+        """Reads a notebook's parameters: its plain variables (text, numbers, truth values), over the profile's.
+
+        Papermill writes what it is given as such variables, so any setting can be passed with -p, and a
+        misspelt one is refused here.
+
+        Args:
+            namespace: the notebook's `globals()`.
+        """
+        plain = {
+            name: value
+            for name, value in namespace.items()
+            if not name.startswith("_") and (value is None or isinstance(value, (str, int, float)))
+        }
+        return cls.from_profile(plain.pop("profile", "demo"), **plain)
+
+    @property
+    def arm(self) -> str:
+        """`ravdess` or `ravdess+cremad`: the primary corpus alone or with the permanent one."""
+        return "+".join(filter(None, (self.primary, self.permanent)))
+
+    @property
+    def name(self) -> str:
+        """Name of the run: arm, fold and what differs from the profile."""
+        return "-".join(filter(None, (self.arm, f"fold{self.fold}", self.variant)))
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora it trains on, primary first."""
+        return tuple(filter(None, (self.primary, self.permanent)))
+
+    def root(self, corpus: str) -> str:
+        """Folder of a corpus as set, which may be "" (search) or "synthetic"."""
+        return getattr(self, f"{corpus}_root")
+
+    def identity(self) -> dict:
+        """The settings that make two runs the same experiment."""
+        return {name: value for name, value in asdict(self).items() if name not in CIRCUMSTANCES}
+
+
+def _typed(name, kind, value):
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
+    return value
+
+
+def _check_range(name, value, low, high):
+    if not low <= value <= high:
+        raise ValueError(f"{name} is {value}; it must lie in {low:g}..{high:g}.")
+
+
+def _known(settings: dict, source: str) -> dict:
+    names = [field.name for field in fields(Experiment)]
+    for name in settings:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(names)}."
+            raise ValueError(f"{source}: unknown setting {name!r}; {hint}")
+    return settings
+
+
+def _variant(base: Experiment, changed: Experiment) -> str:
+    told = ("profile", "primary", "permanent", "fold", "variant", *CIRCUMSTANCES)
+    parts = [f"{name}={value}" for name, value in asdict(changed).items() if name not in told and value != getattr(base, name)]
+    text = re.sub(r"[^\w=.+-]+", "_", "-".join(parts))
+    return text if len(text) <= 80 else hashlib.sha1(text.encode()).hexdigest()[:12]
