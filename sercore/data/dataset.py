@@ -1,0 +1,95 @@
+"""From an experiment to batches: the split's tables with their audio, augmented and brought to one length."""
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+
+from sercore.config import Experiment
+from sercore.data.audio import SAMPLE_RATE, suspicious, with_audio
+from sercore.data.augment import augment
+from sercore.data.corpora import load_corpus
+from sercore.data.protocol import Split, loso_split
+from sercore.emotions import EMOTIONS
+
+MIN_SECONDS = 0.1  # shorter utterances are padded to it: the feature encoder needs 400 samples for one frame
+
+
+def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset]:
+    """The fold of an experiment and the audio of all its utterances.
+
+    Raises:
+        FileNotFoundError: a corpus is not there.
+        ValueError: a leak, or an unreadable file where `broken` is "stop".
+    """
+    tables, audio = zip(*(_load(name, experiment) for name in experiment.corpora), strict=True)
+    split = loso_split(tables[0], experiment.fold, *tables[1:])
+    return split, datasets.concatenate_datasets(list(audio))
+
+
+def _load(name: str, experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:
+    table, audio = with_audio(load_corpus(name, experiment.root(name), experiment.calm))
+    unreadable = {reason: names for reason, names in table.attrs["left_out"].items() if reason.startswith("unreadable")}
+    for reason, names in unreadable.items():
+        print(f"{name}: left out {len(names)} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}): {reason}")
+    if unreadable and experiment.broken == "stop":
+        raise ValueError(f"{name}: {sum(map(len, unreadable.values()))} unreadable files, and broken is 'stop'.")
+    if experiment.drop_suspicious:
+        table = table[~table["utterance"].isin(suspicious(table)["utterance"])].reset_index(drop=True)
+    return table, audio
+
+
+class UtteranceDataset(torch.utils.data.Dataset):
+    """One part of a split as model input.
+
+    Args:
+        part: table of utterances.
+        audio: from `with_audio`; holds at least those utterances.
+        seed: of the augmentation; None for none.
+    """
+
+    def __init__(self, part: pd.DataFrame, audio: datasets.Dataset, seed: int | None = None):
+        row_of = {utterance: row for row, utterance in enumerate(audio["utterance"])}
+        self.rows = part["utterance"].map(row_of).to_numpy()
+        self.labels = part["emotion"].map(EMOTIONS.index).to_numpy()
+        self.seconds = part["seconds"].to_numpy()
+        self.audio, self.seed, self.epoch = audio, seed, 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the data loader: every epoch draws its own augmentation."""
+        self.epoch = epoch
+
+    def __getitem__(self, index: int) -> dict:
+        waveform = self.audio[int(self.rows[index])]["waveform"]
+        if self.seed is not None:
+            waveform = augment(waveform, (self.seed, self.epoch, index))
+        return {"input_values": waveform, "labels": int(self.labels[index])}
+
+
+class Collator:
+    """Brings the utterances of a batch to one length.
+
+    Args:
+        length: "fixed" pads with zeros to `max_seconds` and masks nothing, as the paper does; "longest" pads to
+            the longest utterance and masks the padding, so that pooling skips it.
+        max_seconds: longer utterances are cut.
+    """
+
+    def __init__(self, length: str, max_seconds: float):
+        self.length, self.max_samples = length, round(max_seconds * SAMPLE_RATE)
+
+    def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
+        """Returns input_values (batch, samples), labels (batch,) and, for "longest", attention_mask (batch, samples)."""
+        waveforms = [item["input_values"][: self.max_samples] for item in items]
+        lengths = [max(len(waveform), round(MIN_SECONDS * SAMPLE_RATE)) for waveform in waveforms]
+        width = self.max_samples if self.length == "fixed" else max(lengths)
+        values = np.zeros((len(items), width), np.float32)
+        for row, waveform in zip(values, waveforms, strict=True):
+            row[: len(waveform)] = waveform
+        batch = {"input_values": torch.from_numpy(values), "labels": torch.tensor([item["labels"] for item in items])}
+        if self.length == "longest":
+            batch["attention_mask"] = (torch.arange(width) < torch.tensor(lengths)[:, None]).long()
+        return batch
