@@ -1,0 +1,8 @@
+"""Experiments to runs."""
+
+from sercore.training.fit import fit
+from sercore.training.loss import AdaptiveFocalLoss
+from sercore.training.model import build_classifier
+from sercore.training.runs import Run, find_runs, read_run
+
+__all__ = ["AdaptiveFocalLoss", "Run", "build_classifier", "find_runs", "fit", "read_run"]
