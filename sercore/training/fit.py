@@ -12,8 +12,7 @@ import pandas as pd
 import torch
 from scipy.special import softmax
 from torch.utils.data import Sampler
-from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, set_seed
-from transformers.trainer_pt_utils import get_length_grouped_indices
+from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, logging, set_seed
 
 from sercore.config import Experiment
 from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
@@ -71,7 +70,13 @@ class _Trainer(Trainer):
 
 
 class _EpochSampler(Sampler):
-    """A new shuffle every epoch; where lengths are given, utterances of similar length come together."""
+    """A new shuffle every epoch; where lengths are given, utterances of similar length share a batch.
+
+    Length tells emotions apart (sad utterances are long), so batches come in random order and are sorted within
+    small pools only: sorted over the whole epoch, training drifts from one emotion to the next and learns nothing.
+    """
+
+    POOL = 8  # batches that are sorted together
 
     def __init__(self, count: int, batch_size: int, seed: int, lengths: np.ndarray | None):
         self.count, self.batch_size, self.seed, self.lengths, self.epoch = count, batch_size, seed, lengths, 0
@@ -83,10 +88,15 @@ class _EpochSampler(Sampler):
         self.epoch = epoch
 
     def __iter__(self):
-        generator = torch.Generator().manual_seed(int(np.random.SeedSequence((self.seed, self.epoch)).generate_state(1)[0]))
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(self.count)
         if self.lengths is None:
-            return iter(torch.randperm(self.count, generator=generator).tolist())
-        return iter(get_length_grouped_indices(self.lengths.tolist(), self.batch_size, generator=generator))
+            return iter(order.tolist())
+        whole = self.count // self.batch_size * self.batch_size
+        pools = np.split(order[:whole], range(self.POOL * self.batch_size, whole, self.POOL * self.batch_size))
+        sorted_pools = np.concatenate([pool[self.lengths[pool].argsort(kind="stable")] for pool in pools])
+        batches = random.permutation(sorted_pools.reshape(-1, self.batch_size))
+        return iter([*batches.ravel().tolist(), *order[whole:].tolist()])
 
 
 class _Progress(TrainerCallback):
@@ -151,6 +161,8 @@ def _trainer(experiment: Experiment, path: Path, parts: dict[str, UtteranceDatas
         callbacks=[EarlyStoppingCallback(experiment.patience), _Progress(path, experiment)],
     )
     trainer.remove_callback(PrinterCallback)
+    if arguments.disable_tqdm:
+        logging.disable_progress_bar()
     return trainer
 
 
