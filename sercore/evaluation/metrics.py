@@ -27,7 +27,7 @@ def score(y_true, y_pred) -> dict:
         raise ValueError(f"cannot score {len(y_pred)} predictions against {len(y_true)} labels.")
     unknown = sorted((set(y_true) | set(y_pred)) - set(EMOTIONS))
     if unknown:
-        raise ValueError(f"unknown emotion {unknown[0]!r}; the emotions are {', '.join(EMOTIONS)}.")
+        raise ValueError(f"unknown emotion '{unknown[0]}'; the emotions are {', '.join(EMOTIONS)}.")
     precision, recall, f1, support = precision_recall_fscore_support(y_true, y_pred, labels=EMOTIONS, zero_division=0)
     occurs = support > 0
     columns = zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)

@@ -1,0 +1,66 @@
+"""Batches: the right audio under the right label, at one length, augmented by epoch."""
+
+import datasets
+import numpy as np
+import pandas as pd
+import pytest
+
+from sercore.config import Experiment
+from sercore.data import Collator, UtteranceDataset, load_split
+from sercore.emotions import EMOTIONS
+
+LENGTHS = {"a": 4000, "b": 9000, "c": 200}
+AUDIO = datasets.Dataset.from_dict(
+    {"utterance": list(LENGTHS), "waveform": [np.full(n, n / 1e5, np.float32) for n in LENGTHS.values()]}
+).with_format("numpy")
+PART = pd.DataFrame(
+    {"utterance": ["c", "b", "a"], "emotion": ["sadness", "anger", "neutral"], "seconds": [200 / 16e3, 9000 / 16e3, 0.25]}
+)
+
+
+def test_audio_is_found_by_name_not_by_position():
+    items = [UtteranceDataset(PART, AUDIO)[row] for row in range(3)]
+    assert [len(item["input_values"]) for item in items] == [200, 9000, 4000]
+    assert [EMOTIONS[item["labels"]] for item in items] == ["sadness", "anger", "neutral"]
+
+
+def test_fixed_pads_with_zeros_and_masks_nothing():
+    batch = Collator("fixed", max_seconds=1.0)([UtteranceDataset(PART, AUDIO)[row] for row in range(3)])
+    assert batch["input_values"].shape == (3, 16_000) and "attention_mask" not in batch
+    assert batch["input_values"][2, 4000:].abs().max() == 0
+
+
+def test_longest_masks_what_it_pads():
+    batch = Collator("longest", max_seconds=8.0)([UtteranceDataset(PART, AUDIO)[row] for row in range(3)])
+    assert batch["input_values"].shape == (3, 9000)
+    assert batch["attention_mask"].sum(1).tolist() == [1600, 9000, 4000]  # 0.1 s at least
+
+
+def test_longer_utterances_are_cut():
+    batch = Collator("longest", max_seconds=0.5)([UtteranceDataset(PART, AUDIO)[1]])
+    assert batch["input_values"].shape == (1, 8000)
+
+
+def test_every_epoch_draws_its_own_augmentation():
+    dataset = UtteranceDataset(PART, AUDIO, seed=3)
+    draws = []
+    for epoch in range(6):
+        dataset.set_epoch(epoch)
+        draws.append(dataset[1]["input_values"])
+    assert len({draw.tobytes() for draw in draws}) > 1
+    dataset.set_epoch(0)
+    np.testing.assert_array_equal(dataset[1]["input_values"], draws[0])
+
+
+def test_a_broken_file_ends_the_run_only_when_asked_to(tmp_path, capsys):
+    from sercore.data import load_corpus, write_synthetic
+
+    root = write_synthetic("cremad", tmp_path / "cremad")
+    other = write_synthetic("iemocap", tmp_path / "iemocap")
+    broken = load_corpus("cremad", root)["path"][0]
+    open(broken, "wb").close()
+    roots = {"iemocap_root": str(other), "cremad_root": str(root)}
+    split, _ = load_split(Experiment.from_profile("demo", **roots))
+    assert broken not in set(split.train["path"]) and "left out 1" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="cremad: 1 unreadable files, and broken is 'stop'"):
+        load_split(Experiment.from_profile("demo", broken="stop", **roots))
