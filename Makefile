@@ -1,0 +1,39 @@
+# Each target makes .venv by itself. PYTHON names the interpreter (3.11 or newer), JOBS how many cores to use.
+PYTHON ?= python3
+JOBS ?= all
+BIN := .venv/bin
+READY := .venv/ready
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host --rerun-incomplete --keep-going
+
+.PHONY: book open paper test notebooks results clean
+
+book: PROFILE = demo
+open: PROFILE = open
+paper: PROFILE = paper
+book open paper: $(READY)
+	$(SNAKEMAKE) --config profile=$(PROFILE)
+	@echo "The book: $(or $(SERCORE_RUNS),$(CURDIR)/runs)/$(PROFILE)/book/_build/html/index.html"
+
+# Unit tests; every page executed and the book built with warnings as errors; the notebooks once more, cell by cell.
+test: $(READY)
+	$(BIN)/python -m pytest
+	$(MAKE) book
+	$(BIN)/python -m pytest --nbval notebooks
+
+# What is written from other files: folds 2 to 5, the setup cell, the .ipynb beside each .py, kaggle/.
+notebooks: $(READY)
+	$(BIN)/python workflow/notebooks.py
+
+# The small numbers of the finished open runs, to be committed.
+results: $(READY)
+	$(BIN)/python workflow/record.py
+
+$(READY): requirements.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
+	$(BIN)/pip check
+	touch $@
+
+clean:
+	rm -rf .venv .snakemake runs data/synthetic
