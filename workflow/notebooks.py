@@ -1,0 +1,121 @@
+"""Makes what follows from the notebooks' sources: run it after editing one (`python workflow/notebooks.py`).
+
+The percent scripts notebooks/*.py are the source. From them come the other folds' scripts (from fold 1's), the
+setup cell in all of them, the output-free .ipynb beside each, and Kaggle's metadata. A second run changes nothing.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import jupytext
+import nbformat
+import yaml
+
+PROJECT = Path(__file__).resolve().parents[1]
+SETUP = '''\
+# %% tags=["setup", "remove-cell"]
+# Kaggle and Colab: makes sercore importable, from an attached dataset or Drive, else from the repository.
+# The installed torch and numpy stay as they are. Anywhere else this cell does nothing.
+def set_up(repository, mounts):
+    import glob, os, subprocess, sys, tomllib
+    from importlib.metadata import version
+
+    if {"KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"}.isdisjoint(os.environ):
+        return
+    levels = [mount + "/*" * level for mount, depth in mounts.items() for level in range(depth + 1)]
+    places = [f"{level}/sercore/__init__.py" for level in levels]
+    if not any(map(glob.glob, places)) and repository:
+        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, "sercore-repository"])
+    found = [os.path.abspath(hit) for place in places for hit in sorted(glob.glob(place))]
+    if not found:
+        raise ModuleNotFoundError("sercore not found; attach the repository as a dataset, or put it on Drive.")
+    sys.path.insert(0, found[0].removesuffix("/sercore/__init__.py"))
+    with open(f"{sys.path[0]}/pyproject.toml", "rb") as file:
+        wanted = tomllib.load(file)["project"]["dependencies"]
+    wanted += [f"{name}=={version(name)}" for name in ("torch", "numpy")]
+    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]).returncode:
+        print("Some packages could not be installed (see above); switch the internet on and run this cell again.")
+
+
+set_up(repository=$REPOSITORY, mounts={"/kaggle/input": 4, "/content/drive/MyDrive": 2, ".": 1})
+
+'''
+# IEMOCAP is licensed, so it is not among them: attach your own copy.
+KAGGLE_DATASETS = ["ejlok1/cremad", "uwrfkaggler/ravdess-emotional-speech-audio"]
+METADATA = {
+    "jupytext": {"formats": "ipynb,py:percent"},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+}
+
+
+def main() -> None:
+    """Writes every file whose content is not what it should be, and names it."""
+    for path, text in contents().items():
+        if not path.is_file() or path.read_text(encoding="utf-8") != text:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, encoding="utf-8")
+            print(f"wrote {path.relative_to(PROJECT)}")
+
+
+def contents() -> dict[Path, str]:
+    """Every file that follows from the sources, with its text."""
+    folder, texts = PROJECT / "notebooks", {}
+    sources = [path for path in sorted(folder.glob("*.py")) if path.stem != "conftest"]
+    scripts = {path.stem: stamped(path.read_text(encoding="utf-8")) for path in sources}
+    scripts |= {f"loso_fold_{fold}": fold_page(scripts["loso_fold_1"], fold) for fold in range(2, 6)}
+    for name, script in scripts.items():
+        texts[folder / f"{name}.py"] = script
+        texts[folder / f"{name}.ipynb"] = notebook(name, script)
+        texts[PROJECT / "kaggle" / name / "kernel-metadata.json"] = kernel_metadata(name)
+    return texts
+
+
+def stamped(script: str) -> str:
+    """The script with today's setup cell."""
+    settings = yaml.safe_load((PROJECT / "_config.yml").read_text(encoding="utf-8"))
+    cell = SETUP.replace("$REPOSITORY", json.dumps(settings["repository"]["url"] or ""))
+    old = re.compile(r'^# %% tags=\["setup".*?(?=^# %%)', re.DOTALL | re.MULTILINE)
+    stamped, cells = old.subn(lambda _: cell, script)
+    if cells != 1:
+        raise ValueError(f"a notebook has {cells} setup cells; it needs exactly one.")
+    return stamped
+
+
+def fold_page(script: str, fold: int) -> str:
+    """Fold 1's page for another fold: its title and its parameter differ."""
+    titled = re.sub(r"^# # Fold 1:", f"# # Fold {fold}:", script, count=1, flags=re.MULTILINE)
+    return re.sub(r"^fold = 1\b", f"fold = {fold}", titled, count=1, flags=re.MULTILINE)
+
+
+def notebook(name: str, script: str) -> str:
+    """The script as a notebook without outputs, its cell ids counted through so that they stay the same."""
+    pages = jupytext.reads(script, "py:percent")
+    for number, cell in enumerate(pages.cells):
+        cell["id"] = f"{name}-{number}"
+    pages.metadata = nbformat.from_dict(METADATA)
+    return nbformat.writes(pages, version=4) + "\n"
+
+
+def kernel_metadata(name: str) -> str:
+    """What `kaggle kernels push` reads; the user puts a Kaggle name into the id."""
+    title = f"sercore {name.replace('_', ' ')}"
+    fields = {
+        "id": f"INSERT_KAGGLE_USERNAME/{title.replace(' ', '-')}",
+        "title": title,
+        "code_file": f"../../notebooks/{name}.ipynb",
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": True,
+        "enable_internet": True,
+        "dataset_sources": KAGGLE_DATASETS,
+        "competition_sources": [],
+        "kernel_sources": [],
+        "model_sources": [],
+    }
+    return json.dumps(fields, indent=2) + "\n"
+
+
+if __name__ == "__main__":
+    main()
