@@ -19,8 +19,8 @@ from sercore.training import find_runs
 BANNERS = {
     "demo": (
         "#c1272d",
-        "<strong>Synthetic corpora.</strong> The voices on this page are generated, so that everything runs in "
-        "minutes without a license. Its values mean nothing beyond that it runs.",
+        "<strong>Synthetic corpora.</strong> The voices behind these values are generated, so that everything runs in "
+        "minutes without a license. The values mean nothing beyond that it runs.",
     ),
     "open": (
         "#e8a33d",

@@ -226,6 +226,7 @@ def test_findings_are_words(run, corpus):
     found = tables.fold_findings(run)
     assert found["error"] == "sadness taken for neutral (67% of that emotion)"
     assert (found["best"], found["worst"]) == ("anger", "sadness")
+    assert (found["primary"], found["arm"]) == ("synthetic IEMOCAP", "synthetic IEMOCAP + synthetic CREMA-D")
     assert json.dumps(found)
     assert tables.corpus_findings({"iemocap": corpus}, run.experiment)["utterances"] == "12"
 

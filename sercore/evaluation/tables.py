@@ -16,6 +16,12 @@ def arm_title(arm: str) -> str:
     return " + ".join(TITLES[corpus] for corpus in arm.split("+"))
 
 
+def _in_words(experiment, corpora) -> str:
+    """The corpora as prose names them, never a synthetic one by the real one's bare name."""
+    synthetic = {corpus: "synthetic " * (experiment.root(corpus) == "synthetic") for corpus in corpora}
+    return " + ".join(kind + TITLES[corpus] for corpus, kind in synthetic.items())
+
+
 def origin(experiment, *corpora: str) -> str:
     """What the values of an experiment come from: "synthetic" as soon as one of the corpora is."""
     return "synthetic" if "synthetic" in map(experiment.root, corpora or experiment.corpora) else "measured here"
@@ -176,7 +182,7 @@ def corpus_findings(corpora: dict, experiment) -> dict[str, str]:
         "utterances": f"{len(everything):,}",
         "speakers": f"{(everything['corpus'] + everything['speaker']).nunique()}",
         "hours": f"{everything['duration'].sum() / 3600:.1f}",
-        "primary": TITLES[experiment.primary],
+        "primary": _in_words(experiment, [experiment.primary]),
         "rarest": " and ".join(counts.index[counts == counts.min()]),
         "commonest": counts.idxmax(),
         "always_commonest": f"{counts.max() / counts.sum():.1%}",
@@ -193,8 +199,8 @@ def fold_findings(run) -> dict[str, str]:
     f1 = pd.Series({emotion: test["per_class"][emotion]["f1"] for emotion in EMOTIONS})
     return {
         "fold": f"{run.experiment.fold}",
-        "primary": TITLES[run.experiment.primary],
-        "arm": arm_title(run.experiment.arm),
+        "primary": _in_words(run.experiment, [run.experiment.primary]),
+        "arm": _in_words(run.experiment, run.experiment.corpora),
         "UA": f"{test['UA']:.3f}",
         "WA": f"{test['WA']:.3f}",
         "chance": f"{1 / len(EMOTIONS):.3f}",

@@ -15,14 +15,15 @@ from sercore.emotions import EMOTIONS
 DISTILHUBERT = {"num_hidden_layers": 2, "feat_proj_layer_norm": False}
 
 # Made to train from scratch on a processor, in minutes and on few utterances: layer norm in the feature encoder keeps
-# padding out of an utterance's frames, ReLU is cheap, the strides give 25 frames a second (half of HuBERT's), and the
-# first convolution starts as a filterbank.
+# padding out of an utterance's frames, ReLU is cheap, the strides give 25 frames a second (half of HuBERT's), layer norm
+# before rather than after each block keeps training from collapsing, and the first convolution starts as a filterbank.
 SMALL = {
     "conv_dim": (16, 64, 128, 128, 128),
     "conv_kernel": (64, 10, 4, 4, 4),
     "conv_stride": (16, 5, 2, 2, 2),
     "feat_extract_norm": "layer",
     "feat_extract_activation": "relu",
+    "do_stable_layer_norm": True,
     "hidden_size": 128,
     "num_hidden_layers": 4,
     "num_attention_heads": 4,

@@ -1,0 +1,93 @@
+"""Backbones: the right size, frozen where pretrained, loadable from a local copy, and clear when they cannot be had."""
+
+import pytest
+import torch
+from transformers import HubertConfig, HubertModel
+
+from sercore.emotions import EMOTIONS
+from sercore.training import build_classifier
+from sercore.training.model import DISTILHUBERT, FILTERBANK, SMALL
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory):
+    """A bare HuBERT of DistilHuBERT's format (no head, no padding mask) and a small geometry, saved as the hub has it."""
+    folder = tmp_path_factory.mktemp("hub") / "distilhubert"
+    sizes = {name: SMALL[name] for name in ("conv_dim", "conv_kernel", "conv_stride", "hidden_size", "num_attention_heads")}
+    torch.manual_seed(0)
+    HubertModel(HubertConfig(**DISTILHUBERT, **sizes, intermediate_size=128)).save_pretrained(folder)
+    return folder
+
+
+def trained(model) -> dict[str, bool]:
+    return {name: parameter.requires_grad for name, parameter in model.named_parameters()}
+
+
+def test_distilhubert_geometry_has_the_published_size():
+    """23.49 million parameters under the head (DistilHuBERT as published); 23.5 million in all is what 8 bits bring to 23 MB."""
+    model = build_classifier("distilhubert-scratch")
+    assert round(model.base_model.num_parameters() / 1e6, 2) == 23.49
+
+
+@pytest.mark.parametrize(("backbone", "least", "most"), [("small", 8e5, 1.2e6), ("tiny", 1e4, 1e5)])
+def test_small_backbones_are_small(backbone, least, most):
+    assert least < build_classifier(backbone).num_parameters() < most
+
+
+def test_labels_are_the_emotions_in_order():
+    config = build_classifier("tiny").config
+    assert [config.id2label[number] for number in range(4)] == list(EMOTIONS)
+
+
+def test_pretrained_backbone_has_its_feature_encoder_frozen_and_the_rest_trained(checkpoint):
+    """Section III-C."""
+    flags = trained(build_classifier(str(checkpoint)))
+    assert all(flag != ("feature_extractor" in name) for name, flag in flags.items())
+
+
+def test_random_backbone_is_trained_whole():
+    assert all(trained(build_classifier("tiny")).values())
+
+
+def test_pretrained_weights_are_the_checkpoints(checkpoint):
+    saved = HubertModel.from_pretrained(checkpoint).state_dict()
+    loaded = build_classifier(str(checkpoint)).hubert.state_dict()
+    assert saved.keys() == loaded.keys() and all(torch.equal(saved[name], loaded[name]) for name in saved)
+
+
+def test_no_spec_augment_is_added_to_the_papers_augmentation(checkpoint):
+    assert not build_classifier(str(checkpoint)).config.apply_spec_augment
+
+
+def test_unreachable_hub_names_the_local_alternatives(tmp_path, monkeypatch):
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    with pytest.raises(OSError, match=r"neither a folder here nor reachable .*--local-dir.*distilhubert-scratch, small, tiny") as error:
+        build_classifier("nobody/no-such-model")
+    assert "\n" not in str(error.value)
+
+
+def test_folder_without_a_model_is_said(tmp_path):
+    with pytest.raises((OSError, ValueError), match=f"backbone .*{tmp_path.name}") as error:
+        build_classifier(str(tmp_path))
+    assert "\n" not in str(error.value)
+
+
+def test_padding_leaves_an_utterance_of_the_small_backbones_alone():
+    """Layer norm and masked pooling: logits with and without a second, longer utterance in the batch agree."""
+    torch.manual_seed(0)
+    model = build_classifier("tiny").eval()
+    short, long = torch.randn(1, 16_000), torch.randn(1, 32_000)
+    batch = torch.cat([torch.nn.functional.pad(short, (0, 16_000)), long])
+    mask = torch.ones_like(batch).long()
+    mask[0, 16_000:] = 0
+    with torch.no_grad():
+        together, alone = model(batch, attention_mask=mask).logits[0], model(short, attention_mask=mask[:1, :16_000]).logits[0]
+    torch.testing.assert_close(together, alone, atol=1e-4, rtol=0)
+
+
+@pytest.mark.parametrize("backbone", FILTERBANK)
+def test_filterbank_covers_the_speech_band(backbone):
+    """The strongest frequency of each filter rises from about 100 Hz towards 7.6 kHz."""
+    weight = build_classifier(backbone).hubert.feature_extractor.conv_layers[0].conv.weight[:, 0].detach()
+    peaks = torch.fft.rfft(weight, 4096).abs().argmax(-1) * 16_000 / 4096
+    assert peaks[0] < 300 and peaks[-1] > 7000 and (peaks.diff() >= 0).all()
