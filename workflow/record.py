@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from sercore.emotions import EMOTIONS
+from sercore.evaluation.tables import fold_scores
 from sercore.paths import results_root
 from sercore.training import Run, find_runs
 from sercore.training.runs import write_json, write_table
@@ -10,18 +10,14 @@ from sercore.training.runs import write_json, write_table
 PROFILE = "open"
 
 
-def fold_row(run: Run) -> dict:
-    """One line of loso.csv: test scores of a fold, and what training it took."""
-    scores = run.metrics["test"]
-    return {
-        "arm": run.experiment.arm,
-        "fold": run.experiment.fold,
-        **{name: scores[name] for name in ("WA", "UA", "macro_f1")},
-        **{f"f1_{emotion}": scores["per_class"][emotion]["f1"] for emotion in EMOTIONS},
-        "epochs": run.metrics["epochs"],
-        "best_epoch": run.metrics["best_epoch"],
-        "seconds_per_epoch": run.history["seconds"].mean(),
+def scores(runs: list[Run]) -> pd.DataFrame:
+    """One row per arm and fold: test scores, and what training took."""
+    training = {
+        "epochs": [run.metrics["epochs"] for run in runs],
+        "best_epoch": [run.metrics["best_epoch"] for run in runs],
+        "seconds_per_epoch": [round(run.history["seconds"].mean(), 1) for run in runs],
     }
+    return fold_scores(runs).assign(**training).sort_values(["arm", "fold"]).round(6)
 
 
 def provenance(runs: list[Run]) -> dict:
@@ -47,8 +43,7 @@ def record() -> None:
         raise FileNotFoundError(f"no finished run of the {PROFILE} profile; train it first: make {PROFILE}.")
     folder = results_root() / PROFILE
     folder.mkdir(exist_ok=True)
-    table = pd.DataFrame([fold_row(run) for run in runs])
-    table = table.sort_values(["arm", "fold"]).round({"seconds_per_epoch": 1}).round(6)
+    table = scores(runs)
     write_table(folder / "loso.csv", table)
     write_json(folder / "provenance.json", provenance(runs))
     print(table.groupby("arm")[["WA", "UA", "macro_f1", "seconds_per_epoch"]].agg(["mean", "std"]).round(3).to_string())
