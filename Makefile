@@ -14,10 +14,10 @@ book open paper: $(READY)
 	$(SNAKEMAKE) --config profile=$(PROFILE)
 	@echo "The book: $(or $(SERCORE_RUNS),$(CURDIR)/runs)/$(PROFILE)/book/_build/html/index.html"
 
-# Unit tests; every page executed and the book built with warnings as errors; the notebooks once more, cell by cell.
+# Every page executed and the book built with warnings as errors; the tests; the notebooks once more, cell by cell.
 test: $(READY)
-	$(BIN)/python -m pytest
 	$(MAKE) book
+	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval notebooks
 
 # What is written from other files: folds 2 to 5, the setup cell, the .ipynb beside each .py, kaggle/.

@@ -1,0 +1,64 @@
+"""The built pages in a real browser: no sideways scrolling on a phone, and no request that leaves the book."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from sercore.paths import PROJECT
+
+HTML = PROJECT / "runs/demo/book/_build/html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGES = ["book/index", "book/quickstart", "book/part_training", "notebooks/corpora", "notebooks/loso_fold_1"]
+PHONE = """<title>waiting</title><iframe width=390 height=844 src="/%s.html" onload="report(this.contentWindow)"></iframe>
+<script>
+function report(page) {
+  const wide = page.document.documentElement.scrollWidth;
+  const requests = page.performance.getEntriesByType("resource").map(entry => entry.name);
+  const broken = [...page.document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src);
+  document.title = JSON.stringify({wide, requests, broken, text: page.document.body.innerText.length});
+}
+</script>"""
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="needs a Chromium browser, such as Debian's package chromium"),
+    pytest.mark.skipif(not HTML.is_dir(), reason="needs the demo book: make book"),
+]
+
+
+class Pages(SimpleHTTPRequestHandler):
+    """The book, and under /phone/<page> that page in a frame as wide as a phone."""
+
+    def do_GET(self):
+        if not self.path.startswith("/phone/"):
+            return super().do_GET()
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write((PHONE % self.path.removeprefix("/phone/")).encode())
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture(scope="module")
+def address():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), lambda *args: Pages(*args, directory=HTML))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_page_fits_a_phone_and_asks_nobody_else(address, page, tmp_path):
+    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    command = [CHROMIUM, "--headless", *quiet, f"--user-data-dir={tmp_path}", "--virtual-time-budget=10000"]
+    dom = subprocess.run([*command, "--dump-dom", f"{address}/phone/{page}"], capture_output=True, text=True, timeout=120).stdout
+    seen = json.loads(re.search("<title>(.*?)</title>", dom).group(1).replace("&amp;", "&"))
+    assert seen["text"] > 500 and not seen["broken"]
+    assert seen["wide"] <= 390
+    assert seen["requests"] and all(request.startswith((address, "data:")) for request in seen["requests"])
