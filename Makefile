@@ -3,7 +3,8 @@ PYTHON ?= python3
 JOBS ?= all
 BIN := .venv/bin
 READY := .venv/ready
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host --rerun-incomplete --keep-going
+RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
 
 .PHONY: book open paper test notebooks results clean
 
@@ -11,8 +12,8 @@ book: PROFILE = demo
 open: PROFILE = open
 paper: PROFILE = paper
 book open paper: $(READY)
-	$(SNAKEMAKE) --config profile=$(PROFILE)
-	@echo "The book: $(or $(SERCORE_RUNS),$(CURDIR)/runs)/$(PROFILE)/book/_build/html/index.html"
+	@$(SNAKEMAKE) --config profile=$(PROFILE) || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
+	@echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
 # Every page executed and the book built with warnings as errors; the tests; the notebooks once more, cell by cell.
 test: $(READY)
@@ -35,5 +36,6 @@ $(READY): requirements.txt pyproject.toml
 	$(BIN)/pip check
 	touch $@
 
+# What can be made again in minutes; runs on real corpora stay.
 clean:
-	rm -rf .venv .snakemake runs data/synthetic
+	rm -rf .venv .snakemake data/synthetic $(RUNS)/demo $(RUNS)/cache

@@ -1,5 +1,6 @@
 """Training end to end on synthetic corpora: reproducible, resumable after a kill, and it learns."""
 
+import json
 import os
 import signal
 import subprocess
@@ -17,15 +18,19 @@ from sercore.evaluation.metrics import score
 from sercore.training import fit
 from sercore.training.fit import _EpochSampler, _last_checkpoint
 
-SCRIPT = "import sys, json; from sercore.config import Experiment; from sercore.training import fit; fit(Experiment.from_profile('demo', **json.loads(sys.argv[1])))"
+SCRIPT = """
+import json, sys
+from sercore.config import Experiment
+from sercore.training import fit
+fit(Experiment.from_profile("demo", **json.loads(sys.argv[1])))
+"""
 
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory):
-    """The demo's experiment on corpora of its own, four epochs."""
-    folder = tmp_path_factory.mktemp("corpora")
-    roots = {f"{name}_root": str(write_synthetic(name, folder / name)) for name in ("iemocap", "cremad")}
-    return roots | {"epochs": 4, "patience": 9}
+    """The demo's smaller arm on a corpus of its own, four epochs."""
+    root = write_synthetic("iemocap", tmp_path_factory.mktemp("corpora") / "iemocap")
+    return {"iemocap_root": str(root), "permanent": "", "epochs": 4, "patience": 9}
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +40,6 @@ def reference(settings, tmp_path_factory):
 
 
 def started(settings, runs_root) -> subprocess.Popen:
-    import json
-
     environment = os.environ | {"SERCORE_RUNS": str(runs_root), "OMP_NUM_THREADS": "1"}
     return subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(settings)], env=environment, stdout=subprocess.PIPE, text=True)
 
@@ -101,9 +104,9 @@ def test_metrics_are_those_of_the_predictions(settings, reference, monkeypatch):
     assert run.history["UA"].max() == run.history["UA"][run.metrics["best_epoch"] - 1] == run.metrics["validation"]["UA"]
 
 
-def test_it_learns_the_synthetic_voices(tmp_path_factory, settings, tmp_path):
-    """Ten speakers, four emotions: chance is 0.25."""
-    run = trained(settings | {"epochs": 8}, tmp_path)
+def test_it_learns_the_synthetic_voices(settings, tmp_path):
+    """Two speakers held out, four emotions: chance is 0.25."""
+    run = trained(settings | {"epochs": 12}, tmp_path)
     assert pd.read_csv(run / "history.csv")["UA"].max() > 0.45
 
 
