@@ -26,7 +26,7 @@ def corpus_root(name: str, given: str = "") -> Path:
     variable = f"SERCORE_{name.upper()}"
     named = given or os.environ.get(variable, "")
     if named:
-        folder = Path(named).expanduser()
+        folder = Path(named).expanduser().absolute()
         if folder.is_dir():
             return folder
         source = f"the notebook parameter {name}_root" if given else variable

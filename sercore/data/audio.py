@@ -91,7 +91,7 @@ def with_audio(table: pd.DataFrame, workers: int | None = None) -> tuple[pd.Data
     """
     folder = paths.cache_root() / f"{table['corpus'].iloc[0]}-{_fingerprint(table)}"
     if not folder.is_dir():
-        _write_cache(table, folder, workers or len(os.sched_getaffinity(0)))
+        _write_cache(table, folder, workers or os.cpu_count())
     audio = datasets.concatenate_datasets([datasets.Dataset.from_file(str(part)) for part in sorted(folder.glob("*.arrow"))])
     facts = audio.select_columns(["peak", "digest", "problem"]).to_pandas()
     usable = (facts["problem"] == "").to_numpy()

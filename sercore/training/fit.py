@@ -127,7 +127,7 @@ def _trainer(experiment: Experiment, path: Path, parts: dict[str, UtteranceDatas
     arguments = TrainingArguments(
         output_dir=str(path / "checkpoints"),
         num_train_epochs=experiment.epochs,
-        per_device_train_batch_size=experiment.batch_size,
+        per_device_train_batch_size=max(1, experiment.batch_size // max(1, torch.cuda.device_count())),
         per_device_eval_batch_size=experiment.batch_size,
         learning_rate=experiment.learning_rate,
         lr_scheduler_type="cosine",
@@ -142,7 +142,7 @@ def _trainer(experiment: Experiment, path: Path, parts: dict[str, UtteranceDatas
         greater_is_better=True,
         restore_callback_states_from_checkpoint=True,
         seed=experiment.seed,
-        bf16=cuda and torch.cuda.is_bf16_supported(),
+        bf16=cuda and torch.cuda.is_bf16_supported(including_emulation=False),
         dataloader_num_workers=experiment.workers,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,

@@ -73,11 +73,14 @@ def build_classifier(backbone: str) -> PreTrainedModel:
             _start_as_filterbank(model.hubert.feature_extractor.conv_layers[0].conv.weight)
         return model
     try:
-        model = AutoModelForAudioClassification.from_pretrained(backbone, **SETTINGS)
+        # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
+        model = AutoModelForAudioClassification.from_pretrained(backbone, ignore_mismatched_sizes=True, **SETTINGS)
     except OSError as error:
         raise OSError(_unreachable(backbone, error)) from None
-    except (ValueError, KeyError) as error:
-        raise ValueError(f"backbone {backbone!r} is no audio model: {_first_line(error)}") from None
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"backbone {backbone!r} is no model that classifies waveforms: {_first_line(error)}") from None
+    if not hasattr(model, "freeze_feature_encoder"):
+        raise ValueError(f"backbone {backbone!r} has no convolutional feature encoder; take a HuBERT, wav2vec 2.0 or WavLM.")
     model.freeze_feature_encoder()
     return model
 

@@ -108,7 +108,7 @@ def environment() -> dict:
         "python": platform.python_version(),
         "platform": platform.platform(),
         "device": torch.cuda.get_device_name() if torch.cuda.is_available() else platform.machine(),
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "packages": {name: version(name) for name in PACKAGES},
         "commit": _commit(),

@@ -2,7 +2,14 @@
 
 import pytest
 import torch
-from transformers import HubertConfig, HubertModel
+from transformers import (
+    ASTConfig,
+    ASTForAudioClassification,
+    HubertConfig,
+    HubertModel,
+    WhisperConfig,
+    WhisperForAudioClassification,
+)
 
 from sercore.emotions import EMOTIONS
 from sercore.training import build_classifier
@@ -70,6 +77,19 @@ def test_folder_without_a_model_is_said(tmp_path):
     with pytest.raises((OSError, ValueError), match=f"backbone .*{tmp_path.name}") as error:
         build_classifier(str(tmp_path))
     assert "\n" not in str(error.value)
+
+
+def test_spectrogram_models_are_refused(tmp_path):
+    """Whisper and the Audio Spectrogram Transformer classify audio too, but take no waveform."""
+    sizes = {"d_model": 16, "encoder_layers": 1, "encoder_attention_heads": 2, "decoder_layers": 1, "vocab_size": 60}
+    tokens = dict.fromkeys(("pad_token_id", "bos_token_id", "eos_token_id", "decoder_start_token_id"), 1)
+    WhisperForAudioClassification(WhisperConfig(**sizes, **tokens)).save_pretrained(tmp_path / "whisper")
+    with pytest.raises(ValueError, match="no convolutional feature encoder; take a HuBERT"):
+        build_classifier(str(tmp_path / "whisper"))
+    sizes = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+    ASTForAudioClassification(ASTConfig(**sizes)).save_pretrained(tmp_path / "ast")
+    with pytest.raises(ValueError, match="no model that classifies waveforms"):
+        build_classifier(str(tmp_path / "ast"))
 
 
 def test_padding_leaves_an_utterance_of_the_small_backbones_alone():
