@@ -16,7 +16,18 @@ def launch_notebooks_only(app, pagename, templatename, context, doctree):
         app.env.metadata[pagename].pop("kernelspec", None)
 
 
+def offer_kaggle(app, pagename, templatename, context, doctree):
+    """The theme's launch buttons know Colab but not Kaggle, which takes a notebook by its address."""
+    options = app.config.html_theme_options
+    for group in context.get("header_buttons", []):
+        if group.get("label") == "launch-buttons" and "github.com/" in (options.get("repository_url") or ""):
+            address = f"{options['repository_url'].rstrip('/')}/blob/{options['repository_branch']}/{pagename}.ipynb"
+            link = {"url": f"https://kaggle.com/kernels/welcome?src={address}", "icon": "fa-brands fa-kaggle"}
+            group["buttons"].append({"type": "link", "text": "Kaggle", "tooltip": "Launch on Kaggle", **link})
+
+
 def setup(app):
     app.connect("config-inited", follow_the_address)
     app.connect("html-page-context", launch_notebooks_only)
+    app.connect("html-page-context", offer_kaggle, priority=502)  # after the theme's own at 501
     return {"parallel_read_safe": True, "parallel_write_safe": True}
