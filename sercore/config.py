@@ -1,6 +1,7 @@
 """One Experiment: every setting of a run, typed, documented and checked where it enters."""
 
 import hashlib
+import json
 import re
 from dataclasses import asdict, dataclass, fields, replace
 from difflib import get_close_matches
@@ -126,6 +127,15 @@ class Experiment:
             if not name.startswith("_") and (value is None or isinstance(value, (str, int, float)))
         }
         return cls.from_profile(plain.pop("profile", "demo"), **plain)
+
+    @classmethod
+    def read(cls, file: Path) -> "Experiment":
+        """Reads the experiment.json of a run.
+
+        Raises:
+            ValueError: a setting that this version does not know.
+        """
+        return cls(**_known(json.loads(file.read_text()), str(file)))
 
     @property
     def arm(self) -> str:

@@ -59,7 +59,7 @@ def read_run(path: str | Path) -> Run:
         raise FileNotFoundError(f"{path} holds no finished run; train it first (its notebook, or make book).")
     return Run(
         path,
-        Experiment(**_json(path / "experiment.json")),
+        Experiment.read(path / "experiment.json"),
         _json(path / "environment.json"),
         pd.read_csv(path / "history.csv"),
         pd.read_csv(path / "predictions.csv", dtype={"utterance": str, "speaker": str}),
@@ -96,7 +96,7 @@ def claim(experiment: Experiment) -> Path:
 
 
 def _refuse_other(path: Path, experiment: Experiment) -> None:
-    there, here = Experiment(**_json(path / "experiment.json")).identity(), experiment.identity()
+    there, here = Experiment.read(path / "experiment.json").identity(), experiment.identity()
     changes = [f"{name} is {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
     if changes:
         raise ValueError(f"{path} holds another experiment: {'; '.join(changes)}. Move or remove that folder.")

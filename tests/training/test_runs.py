@@ -55,6 +55,13 @@ def test_folder_of_another_experiment_is_refused_and_left_alone(finished):
     assert (finished / "metrics.json").is_file()
 
 
+def test_run_of_a_version_with_other_settings_is_named(finished):
+    file = finished / "experiment.json"
+    write_json(file, json.loads(file.read_text()) | {"learning_rat": 1})
+    with pytest.raises(ValueError, match="experiment.json: unknown setting 'learning_rat'; did you mean learning_rate"):
+        read_run(finished)
+
+
 def test_a_moved_corpus_is_the_same_experiment(finished):
     assert claim(Experiment.from_profile("demo", fold=2, cremad_root="/elsewhere", workers=3)) == finished
 
