@@ -15,7 +15,7 @@ from torch.utils.data import Sampler
 from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, TrainerCallback, TrainingArguments, logging, set_seed
 
 from sercore.config import Experiment
-from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
+from sercore.data import SAMPLE_RATE, Collator, Split, UtteranceDataset, class_weights, load_split
 from sercore.emotions import EMOTIONS
 from sercore.evaluation.metrics import score
 from sercore.training.loss import AdaptiveFocalLoss
@@ -65,8 +65,9 @@ class _Trainer(Trainer):
 
     def _get_train_sampler(self, train_dataset=None) -> Sampler:
         collator = self.data_collator
-        seconds = self.train_dataset.seconds.clip(max=collator.max_samples) if collator.length == "longest" else None
-        return _EpochSampler(len(self.train_dataset), self.args.train_batch_size, self.args.seed, seconds)
+        heard = self.train_dataset.seconds.clip(max=collator.max_samples / SAMPLE_RATE)
+        lengths = heard if collator.length == "longest" else None
+        return _EpochSampler(len(self.train_dataset), self.args.train_batch_size, self.args.seed, lengths)
 
 
 class _EpochSampler(Sampler):
