@@ -26,7 +26,7 @@ def provenance(runs: list[Run]) -> dict:
     if any(other != settings[0] for other in settings):
         raise ValueError("the finished runs differ in more than arm and fold; remove those that do not belong.")
     shared = {name: value for name, value in settings[0].items() if name not in ("fold", "permanent", "variant")}
-    varying = ("commit", "code", "device", "platform", "python", "cpus", "threads")
+    varying = ("commit", "code", "device", "python", "cpus", "threads")
     environments = {name: sorted({str(run.environment[name]) for run in runs}) for name in varying}
     started = sorted(run.environment["started"] for run in runs)
     return {
