@@ -1,6 +1,7 @@
 """Fixtures for all tests. Real corpora come from SERCORE_CREMAD and SERCORE_RAVDESS; without them those tests are skipped."""
 
 import os
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -14,13 +15,22 @@ def own_runs(tmp_path, monkeypatch):
     monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "runs"))
 
 
-@pytest.fixture
-def real_corpora():
-    """Folders of the two open corpora."""
-    try:
-        return {name: os.environ[f"SERCORE_{name.upper()}"] for name in ("cremad", "ravdess")}
-    except KeyError as missing:
-        pytest.skip(f"{missing.args[0]} is not set")
+def real_corpus(name: str) -> Path:
+    """Folder of the real files, or skip."""
+    folder = os.environ.get(f"SERCORE_{name.upper()}")
+    if not folder:
+        pytest.skip(f"SERCORE_{name.upper()} names no folder of real files")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def real_cremad() -> Path:
+    return real_corpus("cremad")
+
+
+@pytest.fixture(scope="session")
+def real_ravdess() -> Path:
+    return real_corpus("ravdess")
 
 
 @pytest.fixture

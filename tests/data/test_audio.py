@@ -153,9 +153,9 @@ def test_silence_and_double_labels_are_reported(tmp_path):
     }
 
 
-def test_real_silent_and_doubled_utterances_are_found(real_corpora):
+def test_real_silent_and_doubled_utterances_are_found(real_cremad):
     """Of the corpus itself: 1076_MTI_SAD_XX is silent, 1006_TIE_HAP_XX and 1006_TIE_NEU_XX are one recording."""
     names = ["1001_DFA_ANG_XX", "1006_TIE_HAP_XX", "1006_TIE_NEU_XX", "1076_MTI_SAD_XX"]
     table = pd.DataFrame({"utterance": names, "corpus": "cremad", "emotion": ["anger", "happiness", "neutral", "sadness"]})
-    table["path"] = [str(Path(real_corpora["cremad"]) / f"{name}.opus") for name in names]
+    table["path"] = [str(real_cremad / f"{name}.opus") for name in names]
     assert sorted(suspicious(with_audio(table)[0])["utterance"]) == names[1:]

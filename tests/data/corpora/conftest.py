@@ -1,6 +1,5 @@
 """Corpora to test on: the synthetic ones, and the real files where they are at hand."""
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,24 +8,6 @@ import pytest
 import soundfile
 
 from sercore.data.corpora import write_synthetic
-
-
-def real_corpus(name: str) -> Path:
-    """Folder of the real files, or skip."""
-    folder = os.environ.get(f"SERCORE_{name.upper()}")
-    if not folder:
-        pytest.skip(f"SERCORE_{name.upper()} names no folder of real files")
-    return Path(folder)
-
-
-@pytest.fixture(scope="session")
-def real_cremad() -> Path:
-    return real_corpus("cremad")
-
-
-@pytest.fixture(scope="session")
-def real_ravdess() -> Path:
-    return real_corpus("ravdess")
 
 
 @pytest.fixture(scope="session")
