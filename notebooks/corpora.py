@@ -49,8 +49,8 @@ profile = "demo"
 import numpy as np
 
 from sercore import book
-from sercore.config import Experiment
-from sercore.data import FOLDS, class_weights, load_corpus, loso_split, suspicious, with_audio
+from sercore.config import FOLDS, Experiment
+from sercore.data import class_weights, load_corpus, loso_split, suspicious, with_audio
 from sercore.evaluation import tables
 
 experiment = Experiment.from_parameters(globals())

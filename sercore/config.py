@@ -11,16 +11,20 @@ import yaml
 
 from sercore import paths
 
+FOLDS = (1, 2, 3, 4, 5)  # one for each session of the primary corpus
 CHOICES = {
+    "split": ("loso", "random", "disjoint"),
     "primary": ("iemocap", "cremad", "ravdess"),
     "permanent": ("", "iemocap", "cremad", "ravdess"),
+    "target": ("iemocap", "cremad", "ravdess"),
     "calm": ("neutral", "exclude"),
     "broken": ("report", "stop"),
     "length": ("fixed", "longest"),
 }
 ROOTS = ("iemocap_root", "cremad_root", "ravdess_root")
 # What says where and how fast, not what: two runs that differ in these alone are the same experiment.
-CIRCUMSTANCES = (*ROOTS, "broken", "workers")
+CIRCUMSTANCES = (*ROOTS, "target", "broken", "workers")
+PRODUCTION = "production"  # section of a profile: what differs where the split is not leave-one-session-out
 
 
 @dataclass(frozen=True)
@@ -29,15 +33,18 @@ class Experiment:
 
     Attributes:
         profile: name of the profile the settings come from.
+        split: "loso" holds a session out [III-A]; "random" keeps utterances of the training corpora back, the paper's
+            production model [V-A]; "disjoint" keeps whole speakers back.
         primary: corpus that is split by sessions and tested on [III-A].
         permanent: corpus that is added to every training set, "" for none [III-A].
+        target: corpus that the production model is tested on and has never heard [V-B].
         iemocap_root: folder of IEMOCAP; "" searches, "synthetic" writes a synthetic stand-in. The same for the next two.
         cremad_root: folder of CREMA-D.
         ravdess_root: folder of RAVDESS.
         calm: RAVDESS calm merged into "neutral" (the paper's 864 utterances) or left out ("exclude").
         drop_suspicious: leave out silent utterances and identical audio with two labels.
         broken: what an unreadable file does: "report" (named, counted, left out) or "stop".
-        fold: 1 to 5, the session held out for testing [III-A].
+        fold: 1 to 5, the session held out for testing [III-A]; means nothing to the production model.
         backbone: a Hugging Face model name or folder, or distilhubert-scratch, small, tiny [III-C].
         max_seconds: longest input in seconds; the rest is cut [III-B].
         length: pad every batch to max_seconds ("fixed", the paper) or to its "longest" utterance, masked [III-B].
@@ -56,8 +63,10 @@ class Experiment:
     """
 
     profile: str = "paper"
+    split: str = "loso"
     primary: str = "iemocap"
     permanent: str = "cremad"
+    target: str = "ravdess"
     iemocap_root: str = ""
     cremad_root: str = ""
     ravdess_root: str = ""
@@ -89,7 +98,7 @@ class Experiment:
                 raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(repr, choices))}.")
         if self.permanent == self.primary:
             raise ValueError(f"permanent and primary are both {self.primary!r}; the permanent corpus is another one, or ''.")
-        _check_range("fold", self.fold, 1, 5)
+        _check_range("fold", self.fold, FOLDS[0], FOLDS[-1])
         _check_range("warmup_ratio", self.warmup_ratio, 0, 1)
         _check_range("label_smoothing", self.label_smoothing, 0, 1)
         for name in ("max_seconds", "epochs", "batch_size", "learning_rate", "patience"):
@@ -101,18 +110,26 @@ class Experiment:
     def from_profile(cls, profile: str, **settings) -> "Experiment":
         """The profile's experiment with some settings changed; the change shows in the run's name.
 
+        The profile's section "production", where it has one, counts only for the splits of the production model.
+
         Raises:
             FileNotFoundError: no such profile.
             ValueError: an unknown setting (the nearest valid name is given) or a bad value.
         """
         file = paths.profile_file(profile)
-        base = cls(**_known(yaml.safe_load(file.read_text()) or {}, file.name) | {"profile": file.stem})
+        content = yaml.safe_load(file.read_text()) or {}
+        production = content.pop(PRODUCTION, {})
         given = _known({name: "" if value is None else value for name, value in settings.items()}, "the parameters")
+        if given.get("split", "loso") != "loso":
+            # Papermill hands the whole profile over as parameters; what equals the profile is not asked for.
+            given = {name: value for name, value in given.items() if name not in content or value != content[name]}
+            content |= production
+        base = cls(**_known(content, file.name) | {"profile": file.stem})
         experiment = replace(base, **given | {"profile": file.stem})
         return replace(experiment, variant=_variant(base, experiment))
 
     @classmethod
-    def from_parameters(cls, namespace: dict) -> "Experiment":
+    def from_parameters(cls, namespace: dict, split: str = "loso") -> "Experiment":
         """Reads a notebook's parameters: its plain variables (text, numbers, truth values), over the profile's.
 
         Papermill writes what it is given as such variables, so any setting can be passed with -p, and a
@@ -120,13 +137,14 @@ class Experiment:
 
         Args:
             namespace: the notebook's `globals()`.
+            split: of an experiment that the page asks for; a parameter of that name is stronger.
         """
         plain = {
             name: value
             for name, value in namespace.items()
             if not name.startswith("_") and (value is None or isinstance(value, (str, int, float)))
         }
-        return cls.from_profile(plain.pop("profile", "demo"), **plain)
+        return cls.from_profile(plain.pop("profile", "demo"), **{"split": split} | plain)
 
     @classmethod
     def read(cls, file: Path) -> "Experiment":
@@ -144,8 +162,13 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """Name of the run: arm, fold and what differs from the profile."""
-        return "-".join(filter(None, (self.arm, f"fold{self.fold}", self.variant)))
+        """Name of the run: arm, fold (or the production model's split) and what differs from the profile."""
+        return "-".join(filter(None, (self.arm, self.part, self.variant)))
+
+    @property
+    def part(self) -> str:
+        """Which of an arm's models it is: `fold1`, `production-random`."""
+        return f"fold{self.fold}" if self.split == "loso" else f"production-{self.split}"
 
     @property
     def corpora(self) -> tuple[str, ...]:
@@ -185,7 +208,7 @@ def _known(settings: dict, source: str) -> dict:
 
 
 def _variant(base: Experiment, changed: Experiment) -> str:
-    told = ("profile", "primary", "permanent", "fold", "variant", *CIRCUMSTANCES)
+    told = ("profile", "split", "primary", "permanent", "fold", "variant", *CIRCUMSTANCES)
     parts = [f"{name}={value}" for name, value in asdict(changed).items() if name not in told and value != getattr(base, name)]
     text = re.sub(r"[^\w=.+-]+", "_", "-".join(parts))
     return text if len(text) <= 80 else hashlib.sha1(text.encode()).hexdigest()[:12]

@@ -3,9 +3,8 @@
 from sercore.data.audio import MAX_SECONDS, SAMPLE_RATE, preprocess, read_audio, suspicious, with_audio
 from sercore.data.augment import augment
 from sercore.data.corpora import CORPORA, load_corpus, write_synthetic
-from sercore.data.dataset import Collator, UtteranceDataset, load_split
+from sercore.data.dataset import Collator, UtteranceDataset, load_split, load_target
 from sercore.data.protocol import (
-    FOLDS,
     Split,
     class_weights,
     loso_split,
@@ -16,7 +15,6 @@ from sercore.data.protocol import (
 
 __all__ = [
     "CORPORA",
-    "FOLDS",
     "MAX_SECONDS",
     "SAMPLE_RATE",
     "Collator",
@@ -26,6 +24,7 @@ __all__ = [
     "class_weights",
     "load_corpus",
     "load_split",
+    "load_target",
     "loso_split",
     "preprocess",
     "production_split",

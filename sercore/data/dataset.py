@@ -9,22 +9,40 @@ from sercore.config import Experiment
 from sercore.data.audio import SAMPLE_RATE, suspicious, with_audio
 from sercore.data.augment import augment
 from sercore.data.corpora import load_corpus
-from sercore.data.protocol import Split, loso_split
+from sercore.data.protocol import Split, loso_split, production_split
 from sercore.emotions import EMOTIONS
 
 MIN_SECONDS = 0.1  # shorter utterances are padded to it: the feature encoder needs 400 samples for one frame
 
 
 def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset]:
-    """The fold of an experiment and the audio of all its utterances.
+    """Who trains, validates and tests in an experiment, and the audio of all its utterances.
 
     Raises:
         FileNotFoundError: a corpus is not there.
         ValueError: a leak, or an unreadable file where `broken` is "stop".
     """
     tables, audio = zip(*(_load(name, experiment) for name in experiment.corpora), strict=True)
-    split = loso_split(tables[0], experiment.fold, *tables[1:])
+    if experiment.split == "loso":
+        split = loso_split(tables[0], experiment.fold, *tables[1:])
+    else:
+        split = production_split(pd.concat(tables), experiment.seed, experiment.split == "disjoint")
     return split, datasets.concatenate_datasets(list(audio))
+
+
+def load_target(experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:
+    """The corpus that a production model is tested on, whole, and its audio (section V-B).
+
+    Raises:
+        FileNotFoundError: the corpus is not there.
+        ValueError: the experiment trains on it.
+    """
+    if experiment.target in experiment.corpora:
+        raise ValueError(
+            f"the model of {experiment.name} was trained on {experiment.target}, so that no cross-corpus analysis on it is "
+            "possible; set target to a corpus that it has not heard."
+        )
+    return _load(experiment.target, experiment)
 
 
 def _load(name: str, experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:

@@ -8,9 +8,9 @@ import pandas as pd
 from sklearn.model_selection import GroupShuffleSplit, train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
+from sercore.config import FOLDS
 from sercore.emotions import EMOTIONS
 
-FOLDS = (1, 2, 3, 4, 5)
 HOLD_OUT = 0.05  # share of all utterances that production keeps back (section V-A)
 
 

@@ -1,5 +1,5 @@
 """Predictions to scores, tables and figures."""
 
-from sercore.evaluation.metrics import score
+from sercore.evaluation.metrics import predictions, score
 
-__all__ = ["score"]
+__all__ = ["predictions", "score"]

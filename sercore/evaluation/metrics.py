@@ -1,6 +1,7 @@
 """The paper's scores: WA (accuracy), UA (mean recall over the classes) and macro F1."""
 
 import numpy as np
+import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
 from sercore.emotions import EMOTIONS
@@ -41,3 +42,18 @@ def score(y_true, y_pred) -> dict:
         },
         "confusion": confusion_matrix(y_true, y_pred, labels=EMOTIONS).tolist(),
     }
+
+
+def predictions(part: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """What a model says of each utterance, as in a run's predictions.csv.
+
+    Args:
+        part: utterances with `utterance`, `speaker` and `emotion`.
+        probabilities: (utterances, 4) in the order of the emotions.
+
+    Returns:
+        utterance, speaker, truth, predicted and one probability per emotion, to six digits.
+    """
+    table = part[["utterance", "speaker"]].assign(truth=part["emotion"])
+    table["predicted"] = np.array(EMOTIONS)[probabilities.argmax(-1)]
+    return table.assign(**dict(zip(EMOTIONS, probabilities.round(6).T, strict=True)))

@@ -3,12 +3,12 @@
 import numpy as np
 import pandas as pd
 
+from sercore.config import FOLDS
 from sercore.emotions import EMOTIONS
 from sercore.evaluation.published import open_loso, published_class_weights, published_counts, published_loso
 
 TITLES = {"iemocap": "IEMOCAP", "cremad": "CREMA-D", "ravdess": "RAVDESS"}
 METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{emotion}": f"F1 {emotion}" for emotion in EMOTIONS}
-FOLDS = {1, 2, 3, 4, 5}
 
 
 def arm_title(arm: str) -> str:
@@ -222,7 +222,7 @@ def _main_error(confusion: pd.DataFrame) -> str:
 
 def _told(there: set[int]) -> str:
     names = ", ".join(map(str, sorted(there)))
-    missing = ", ".join(map(str, sorted(FOLDS - there)))
+    missing = ", ".join(map(str, sorted(set(FOLDS) - there)))
     return f"{names} (missing: {missing})" if missing else names
 
 

@@ -17,7 +17,7 @@ from transformers import EarlyStoppingCallback, PrinterCallback, Trainer, Traine
 from sercore.config import Experiment
 from sercore.data import SAMPLE_RATE, Collator, Split, UtteranceDataset, class_weights, load_split
 from sercore.emotions import EMOTIONS
-from sercore.evaluation.metrics import score
+from sercore.evaluation.metrics import predictions, score
 from sercore.training.loss import AdaptiveFocalLoss
 from sercore.training.model import build_classifier
 from sercore.training.runs import LAST, Run, claim, read_run, write_json, write_table
@@ -35,7 +35,7 @@ HISTORY = {
 
 
 def fit(experiment: Experiment) -> Run:
-    """Trains an experiment and scores it on its test session; a finished run is read, not repeated.
+    """Trains an experiment and scores it on its test part; a finished run is read, not repeated.
 
     Killed at any moment and called again, it goes on from its last epoch and ends with the same numbers.
 
@@ -104,7 +104,7 @@ class _Progress(TrainerCallback):
     """Times each epoch, writes the history so far, and prints one line where there is no terminal for bars."""
 
     def __init__(self, path: Path, experiment: Experiment):
-        self.path, self.label = path, f"{experiment.arm} fold {experiment.fold}"
+        self.path, self.label = path, f"{experiment.arm} {experiment.part}"
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         self.began = time.perf_counter()
@@ -219,6 +219,4 @@ def _predictions(trainer: Trainer, part: pd.DataFrame, dataset: UtteranceDataset
     probabilities = softmax(trainer.predict(dataset).predictions.astype(np.float64), axis=-1)
     if not np.isfinite(probabilities).all():
         raise ValueError("the model's outputs are not finite; lower learning_rate.")
-    table = part[["utterance", "speaker"]].assign(truth=part["emotion"])
-    table["predicted"] = np.array(EMOTIONS)[probabilities.argmax(-1)]
-    return table.assign(**dict(zip(EMOTIONS, probabilities.round(6).T, strict=True)))
+    return predictions(part, probabilities)

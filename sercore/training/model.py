@@ -85,6 +85,11 @@ def build_classifier(backbone: str) -> PreTrainedModel:
     return model
 
 
+def load_classifier(folder: str | Path) -> PreTrainedModel:
+    """Reads a trained classifier from the `model/` of a run, ready to be asked."""
+    return AutoModelForAudioClassification.from_pretrained(folder).eval()
+
+
 @torch.no_grad()
 def _start_as_filterbank(weight: Tensor) -> None:
     """Hann-windowed cosines and sines at mel-spaced frequencies; training moves them like any other weight.

@@ -67,10 +67,15 @@ def read_run(path: str | Path) -> Run:
     )
 
 
-def find_runs(profile: str) -> list[Run]:
-    """All finished runs of a profile, by name, those with changed settings left out."""
+def find_runs(profile: str, *splits: str) -> list[Run]:
+    """All finished runs of a profile by name, those with changed settings left out.
+
+    Args:
+        profile: its name.
+        splits: those of the experiments sought; `loso` where none is given.
+    """
     found = [read_run(file.parent) for file in sorted((paths.runs_root() / profile).glob(f"*/{LAST}"))]
-    return [run for run in found if not run.experiment.variant]
+    return [run for run in found if not run.experiment.variant and run.experiment.split in (splits or ("loso",))]
 
 
 def claim(experiment: Experiment) -> Path:

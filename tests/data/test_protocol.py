@@ -4,7 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sercore.data import FOLDS, class_weights, loso_split, production_split, shared_speakers, validation_session
+from sercore.config import FOLDS
+from sercore.data import class_weights, loso_split, production_split, shared_speakers, validation_session
 from sercore.emotions import EMOTIONS
 
 # Utterances of IEMOCAP per session, in the order of the emotions (counted on the corpus; they sum to Table I's row).
