@@ -62,17 +62,25 @@ def figure(drawing, caption: str) -> HTML:
     return HTML(f'<figure class="sercore-figure" style="margin: 1em 0;">{image}{below}</figure>')
 
 
-def table(frame: pd.DataFrame, caption: str, index: bool = True) -> HTML:
+def table(frame: pd.DataFrame, caption: str, index: bool = True, bold: pd.DataFrame | None = None) -> HTML:
     """A table that scrolls sideways on narrow screens; without a row, a sentence.
 
     Args:
         frame: cells are printed as they are.
         caption: printed above.
         index: print the row labels.
+        bold: true where a cell is printed in bold; the same shape.
     """
     if frame.empty:
         return HTML(f"<p>{escape(caption)} There are none.</p>")
-    return HTML(_table(frame.map(lambda cell: escape(str(cell))), caption, index))
+    cells = frame.map(lambda cell: escape(str(cell)))
+    return HTML(_table(cells if bold is None else cells.mask(bold, "<strong>" + cells + "</strong>"), caption, index))
+
+
+def remarks(lines: list[str]) -> HTML:
+    """What has to be known of the runs before their table is read; nothing where there is nothing to say."""
+    items = "".join(f"<li>{escape(line)}</li>" for line in lines)
+    return HTML(f'<ul class="remarks" role="note">{items}</ul>' * bool(lines))
 
 
 def players(rows: pd.DataFrame, columns: list[str], caption: str) -> HTML:

@@ -11,12 +11,18 @@ import nbformat
 import pytest
 import yaml
 
-from sercore.evaluation import tables
+from sercore.evaluation import ablation, production, tables, transfer
 from sercore.paths import PROJECT
 
 NOTEBOOKS = PROJECT / "notebooks"
 NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.ipynb"))
 FOLD_PAGES = [f"loso_fold_{fold}" for fold in range(1, 6)]
+FINDINGS = {
+    "corpora": tables.corpus_findings,
+    "cremad_ablation": ablation.findings,
+    "production_model": production.findings,
+    "ravdess_analysis": transfer.findings,
+}
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +48,7 @@ def tagged(pages, tag: str) -> list[int]:
 
 def test_every_script_has_its_notebook():
     scripts = sorted(path.stem for path in NOTEBOOKS.glob("*.py") if path.stem != "conftest")
-    assert scripts == NAMES == ["corpora", *FOLD_PAGES]
+    assert scripts == NAMES == sorted([*FINDINGS, *FOLD_PAGES])
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -110,7 +116,7 @@ def test_no_paths_and_no_typed_results(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_glued_names_exist(name):
     """Every {glue:text}`key` of the prose is a key of the page's findings."""
-    findings = {"corpora": tables.corpus_findings}.get(name, tables.fold_findings)
+    findings = FINDINGS.get(name, tables.fold_findings)
     text = "\n".join(cell.source for cell in notebook(name).cells if cell.cell_type == "markdown")
     keys = set(re.findall(r"\{glue:text\}`(\w+)`", text))
     code = ast.walk(ast.parse(inspect.getsource(findings)))
@@ -122,7 +128,7 @@ def test_every_page_of_the_toc_exists_and_every_notebook_is_in_it():
     pages = [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
     for page in pages:
         assert any((PROJECT / f"{page}{suffix}").is_file() for suffix in (".md", ".ipynb")), page
-    assert [page for page in pages if page.startswith("notebooks/")] == [f"notebooks/{name}" for name in NAMES]
+    assert sorted(page for page in pages if page.startswith("notebooks/")) == [f"notebooks/{name}" for name in NAMES]
 
 
 def test_every_prose_page_is_in_the_toc():

@@ -2,9 +2,13 @@
 
 import pandas as pd
 
+from sercore.config import Experiment
+from sercore.data import load_split, load_target
+from sercore.evaluation import ablation, adaptation, predictions, production, transfer
+from sercore.evaluation.statistics import bootstrap_alone
 from sercore.evaluation.tables import fold_scores
 from sercore.paths import results_root
-from sercore.training import Run, find_runs
+from sercore.training import Run, embeddings, find_runs, head
 from sercore.training.runs import write_json, write_table
 
 PROFILE = "open"
@@ -17,15 +21,20 @@ def scores(runs: list[Run]) -> pd.DataFrame:
         "best_epoch": [run.metrics["best_epoch"] for run in runs],
         "seconds_per_epoch": [round(run.history["seconds"].mean(), 1) for run in runs],
     }
-    return fold_scores(runs).assign(**training).sort_values(["arm", "fold"]).round(6)
+    return fold_scores(runs).assign(**training).sort_values(["arm", "fold"])
 
 
-def provenance(runs: list[Run]) -> dict:
-    """The settings and the environments behind the numbers; what differs between folds is listed once each."""
-    settings = [{**run.experiment.identity(), "fold": None, "permanent": None} for run in runs]
+def provenance(runs: list[Run], apart: tuple[str, ...]) -> dict:
+    """The settings and the environments behind the numbers; what differs between runs is listed once each.
+
+    Args:
+        runs: those of one table.
+        apart: the settings in which they may differ.
+    """
+    settings = [{**run.experiment.identity(), **dict.fromkeys(apart)} for run in runs]
     if any(other != settings[0] for other in settings):
-        raise ValueError("the finished runs differ in more than arm and fold; remove those that do not belong.")
-    shared = {name: value for name, value in settings[0].items() if name not in ("fold", "permanent", "variant")}
+        raise ValueError(f"the finished runs differ in more than {', '.join(apart)}; remove those that do not belong.")
+    shared = {name: value for name, value in settings[0].items() if name not in (*apart, "variant")}
     varying = ("commit", "code", "device", "python", "cpus", "threads")
     environments = {name: sorted({str(run.environment[name]) for run in runs}) for name in varying}
     started = sorted(run.environment["started"] for run in runs)
@@ -36,17 +45,46 @@ def provenance(runs: list[Run]) -> dict:
     }
 
 
+def fold_tables(runs: list[Run]) -> dict[str, pd.DataFrame]:
+    """What the ablation shows: scores by fold, and both arms pooled, with intervals."""
+    chosen = ablation.two_arms(runs, Experiment.from_profile(PROFILE))
+    return {"loso": scores(runs), "ablation": ablation.pooled(chosen).rename_axis("score").reset_index()}
+
+
+def production_tables(runs: dict[str, Run]) -> dict[str, pd.DataFrame]:
+    """What the production model shows: the leak, its calibration, and the corpus that it has never heard."""
+    run = runs["random"]
+    target, audio = load_target(run.experiment)
+    split, training_audio = load_split(run.experiment)
+    embedded, last, who = embeddings(run, target, audio), head(run), target["speaker"].to_numpy()
+    source = adaptation.moments(embeddings(run, split.train, training_audio))
+    aligned = transfer.aligned(target, embedded, source, last)
+    answers = predictions(target, adaptation.classify(embedded, last))
+    truth = target["emotion"].to_numpy()
+    return {
+        "leak": production.leak(runs).rename_axis("score").reset_index(),
+        "calibration": production.calibration(runs).rename_axis("split").reset_index(),
+        "transfer": bootstrap_alone(answers).rename_axis("score").reset_index(),
+        "transfer_confusion": pd.crosstab(answers["truth"], answers["predicted"]).reset_index(),
+        "alignments": transfer.alignments(aligned).rename_axis("alignment").reset_index(),
+        "arrival": adaptation.by_arrival(embedded, source, last, who, truth),
+        "unbalanced": adaptation.when_unbalanced(embedded, source, last, who, truth),
+    }
+
+
 def record() -> None:
     """Raises FileNotFoundError where no open run is finished."""
     runs = find_runs(PROFILE)
-    if not runs:
-        raise FileNotFoundError(f"no finished run of the {PROFILE} profile; train it first: make {PROFILE}.")
+    shipped = {run.experiment.split: run for run in find_runs(PROFILE, *production.SPLITS)}
+    if not runs or len(shipped) < len(production.SPLITS):
+        raise FileNotFoundError(f"the runs of the {PROFILE} profile are not all finished; train them first: make {PROFILE}.")
     folder = results_root() / PROFILE
     folder.mkdir(exist_ok=True)
-    table = scores(runs)
-    write_table(folder / "loso.csv", table)
-    write_json(folder / "provenance.json", provenance(runs))
-    print(table.groupby("arm")[["WA", "UA", "macro_f1", "seconds_per_epoch"]].agg(["mean", "std"]).round(3).to_string())
+    sources = {"loso": provenance(runs, ("fold", "permanent")), "production": provenance([*shipped.values()], ("split",))}
+    for name, table in (fold_tables(runs) | production_tables(shipped)).items():
+        write_table(folder / f"{name}.csv", table.round(6))
+        print(f"\n{name}\n{table.round(3).to_string(index=False)}")
+    write_json(folder / "provenance.json", sources)
 
 
 if __name__ == "__main__":

@@ -8,12 +8,13 @@ from sercore import paths
 from sercore.emotions import EMOTIONS
 
 COLUMNS = ["table", "arm", "metric", "emotion", "value", "spread", "unit", "protocol", "source", "note"]
+PEER_COLUMNS = ["system", "metric", "value", "spread", "unit", "corpus", "protocol", "speakers", "source", "note"]
 OPEN_COLUMNS = ["arm", "fold", "WA", "UA", "macro_f1", *(f"f1_{emotion}" for emotion in EMOTIONS)]
 OPEN_COLUMNS += ["epochs", "best_epoch", "seconds_per_epoch"]
 
 
 def published() -> pd.DataFrame:
-    """Every number of the paper's Tables I and II (v2), one row each.
+    """Every number of the paper's tables and text (v2, and v1 where it differs), one row each.
 
     Returns:
         Columns as results/published/README.md explains them; `value` and `spread` are numbers, absent text is "".
@@ -21,9 +22,28 @@ def published() -> pd.DataFrame:
     Raises:
         FileNotFoundError, ValueError: the file is missing or garbled.
     """
-    table = _read(paths.results_root() / "published" / "paper.csv", COLUMNS, numbers=["value", "spread"])
-    text = table.columns.difference(["value", "spread"])
-    return table.fillna(dict.fromkeys(text, ""))
+    return _numbers("paper.csv", COLUMNS)
+
+
+def printed(metric: str, table: str | None = None, arm: str | None = None, emotion: str = "") -> float:
+    """One number of the paper, in the unit that results/published/paper.csv gives.
+
+    Args:
+        metric, table, arm, emotion: columns of that file; a table or arm that is not given may be any.
+
+    Raises:
+        ValueError: no number or several are named so.
+    """
+    wanted = {"metric": metric, "table": table, "arm": arm, "emotion": emotion}
+    wanted = {column: name for column, name in wanted.items() if name is not None}
+    numbers = published()
+    found = numbers[(numbers[[*wanted]] == list(wanted.values())).all(axis=1)]
+    if len(found) == 1:
+        return float(found["value"].iloc[0])
+    told = ", ".join(f"{column} {name!r}" for column, name in wanted.items())
+    places = "; ".join(f"table {row.table!r}, arm {row.arm!r}" for row in found.itertuples())
+    hint = f"choose among: {places}" if places else "results/published/paper.csv lists them"
+    raise ValueError(f"{len(found)} printed numbers have {told}; {hint}.")
 
 
 def published_counts() -> pd.DataFrame:
@@ -52,6 +72,39 @@ def published_loso() -> pd.DataFrame:
     return wide.loc[scores["metric"].unique(), columns].rename_axis(index="metric", columns=[None, None])
 
 
+def published_ravdess() -> pd.DataFrame:
+    """Sections V-B (v2) and abstract (v1): the production model on RAVDESS, in percent.
+
+    Returns:
+        Index v1, v2; columns accuracy, UA, recall_anger, recall_neutral, recall_sadness. What a version does not print
+        is None.
+    """
+    places = {"v1 abstract": "v1", "V-B": "v2"}
+    scores = published().query("table in @places")
+    scores = scores.assign(metric=(scores["metric"] + "_" + scores["emotion"]).str.removesuffix("_"))
+    wide = scores.assign(table=scores["table"].map(places)).pivot(index="table", columns="metric", values="value")
+    columns = ["accuracy", "UA", "recall_anger", "recall_neutral", "recall_sadness"]
+    return _none_for_nan(wide[columns]).rename_axis(index="version", columns=None)
+
+
+def published_production() -> pd.Series:
+    """Section V-A: WA, UA and hold-out of the production model, in percent."""
+    return pd.Series({metric: printed(metric, table="V-A") for metric in ("WA", "UA", "hold_out")})
+
+
+def peers() -> pd.DataFrame:
+    """Scores and sizes of the systems the paper stands beside, one row each, and its own.
+
+    Returns:
+        Columns as results/published/README.md explains them; a spread that is not printed is None.
+
+    Raises:
+        FileNotFoundError, ValueError: the file is missing or garbled.
+    """
+    table = _numbers("peers.csv", PEER_COLUMNS)
+    return table.assign(spread=_none_for_nan(table["spread"]))
+
+
 def published_protocol() -> pd.Series:
     """The constants of the method that the paper prints (sections III-A to III-D), by name."""
     file = paths.results_root() / "published" / "protocol.csv"
@@ -68,6 +121,16 @@ def open_loso() -> pd.DataFrame:
 
 def _pick(numbers: pd.DataFrame, table: str, metric: str | None = None) -> pd.DataFrame:
     return numbers[(numbers["table"] == table) & (metric is None or numbers["metric"] == metric)]
+
+
+def _numbers(name: str, columns: list[str]) -> pd.DataFrame:
+    table = _read(paths.results_root() / "published" / name, columns, numbers=["value", "spread"])
+    text = table.columns.difference(["value", "spread"])
+    return table.fillna(dict.fromkeys(text, ""))
+
+
+def _none_for_nan(cells):
+    return cells.astype(object).where(cells.notna(), None)
 
 
 def _read(file: Path, columns: list[str], numbers: list[str]) -> pd.DataFrame:

@@ -16,7 +16,7 @@ def arm_title(arm: str) -> str:
     return " + ".join(TITLES[corpus] for corpus in arm.split("+"))
 
 
-def _in_words(experiment, corpora) -> str:
+def in_words(experiment, corpora) -> str:
     """The corpora as prose names them, never a synthetic one by the real one's bare name."""
     synthetic = {corpus: "synthetic " * (experiment.root(corpus) == "synthetic") for corpus in corpora}
     return " + ".join(kind + TITLES[corpus] for corpus, kind in synthetic.items())
@@ -118,7 +118,7 @@ def scores(run) -> pd.DataFrame:
     """Test scores of one fold beside the paper's and, where there are any, the open means over five folds."""
     here = f"{origin(run.experiment)}: {arm_title(run.experiment.arm)}, fold {run.experiment.fold}"
     one = fold_scores([run]).iloc[0]
-    columns = {here: [f"{one[metric]:.3f}" for metric in METRICS]}
+    columns = {here: [_spread(one[metric], np.nan) for metric in METRICS]}
     paper = published_table()
     column = paper.columns[1 if run.experiment.permanent else 0]
     columns[f"paper: {column}, five folds"] = paper[column].to_list()
@@ -138,14 +138,14 @@ def published_table() -> pd.DataFrame:
 
 
 def fold_scores(runs) -> pd.DataFrame:
-    """Test scores of runs: one row per run with arm, fold and the metrics."""
+    """Test scores of runs: one row per run with arm, fold and the metrics; no F1 of an emotion that a fold lacks."""
     rows = []
     for run in runs:
         test = run.metrics["test"]
-        f1 = {f"f1_{emotion}": test["per_class"][emotion]["f1"] for emotion in EMOTIONS}
+        f1 = {f"f1_{emotion}": found["f1"] if found["support"] else None for emotion, found in test["per_class"].items()}
         means = {name: test[name] for name in ("WA", "UA", "macro_f1")}
         rows.append({"arm": run.experiment.arm, "fold": run.experiment.fold, **means, **f1})
-    return pd.DataFrame(rows, columns=["arm", "fold", *METRICS])
+    return pd.DataFrame(rows, columns=["arm", "fold", *METRICS]).astype(dict.fromkeys(METRICS, float))
 
 
 def arms(folds: pd.DataFrame) -> pd.DataFrame:
@@ -182,7 +182,7 @@ def corpus_findings(corpora: dict, experiment) -> dict[str, str]:
         "utterances": f"{len(everything):,}",
         "speakers": f"{(everything['corpus'] + everything['speaker']).nunique()}",
         "hours": f"{everything['duration'].sum() / 3600:.1f}",
-        "primary": _in_words(experiment, [experiment.primary]),
+        "primary": in_words(experiment, [experiment.primary]),
         "rarest": " and ".join(counts.index[counts == counts.min()]),
         "commonest": counts.idxmax(),
         "always_commonest": f"{counts.max() / counts.sum():.1%}",
@@ -199,8 +199,8 @@ def fold_findings(run) -> dict[str, str]:
     f1 = pd.Series({emotion: test["per_class"][emotion]["f1"] for emotion in EMOTIONS})
     return {
         "fold": f"{run.experiment.fold}",
-        "primary": _in_words(run.experiment, [run.experiment.primary]),
-        "arm": _in_words(run.experiment, run.experiment.corpora),
+        "primary": in_words(run.experiment, [run.experiment.primary]),
+        "arm": in_words(run.experiment, run.experiment.corpora),
         "UA": f"{test['UA']:.3f}",
         "WA": f"{test['WA']:.3f}",
         "chance": f"{1 / len(EMOTIONS):.3f}",
@@ -227,4 +227,6 @@ def _told(there: set[int]) -> str:
 
 
 def _spread(value: float, spread: float) -> str:
+    if pd.isna(value):
+        return "–"
     return f"{value:.3f}" if pd.isna(spread) else f"{value:.3f} ± {spread:.3f}"

@@ -1,10 +1,4 @@
-"""Figures of the book, one message each. The only module that imports matplotlib.
-
-Every function returns a figure, whose label is its text alternative, and leaves matplotlib's global state alone.
-Letters are large because the pages are read on phones too; what color says, position, shape or hatching says again.
-"""
-
-from functools import wraps
+"""A corpus and one fold in pictures: who is in it, how training went, what is taken for what."""
 
 import matplotlib
 import numpy as np
@@ -13,39 +7,8 @@ from matplotlib.figure import Figure
 from scipy.signal import spectrogram
 
 from sercore.emotions import EMOTIONS
+from sercore.evaluation.plots.style import COLORS, INK, PALE, STYLE, axes, listed, styled
 from sercore.evaluation.tables import TITLES
-
-COLORS = {"anger": "#c1272d", "happiness": "#e8a33d", "neutral": "#6b7a8f", "sadness": "#2b4c8c"}
-INK, PALE = "#222222", "#9a9a9a"
-STYLE = {
-    "font.size": 14,
-    "axes.titlesize": 14,
-    "axes.labelsize": 14,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": INK,
-    "hatch.linewidth": 0.8,
-    "legend.frameon": False,
-    "lines.linewidth": 2.0,
-    "text.color": INK,
-}
-WIDTH = 7.0  # inches
-
-
-def _styled(draw):
-    """Draws with the book's style, whatever the notebook's own is."""
-
-    @wraps(draw)
-    def drawn(*args, **kwargs):
-        with matplotlib.rc_context(STYLE):
-            return draw(*args, **kwargs)
-
-    return drawn
-
-
-def _axes(height: float, rows: int = 1, columns: int = 1, **shared):
-    figure = Figure(figsize=(WIDTH, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, **shared)
 
 
 def _count(table) -> np.ndarray:
@@ -53,19 +16,14 @@ def _count(table) -> np.ndarray:
     return table["emotion"].value_counts().reindex(EMOTIONS, fill_value=0).to_numpy()
 
 
-def _listed(values, form: str = "") -> str:
-    """Four values in words: anger 3, happiness 5, neutral 2, sadness 4."""
-    return ", ".join(f"{emotion} {value:{form}}" for emotion, value in zip(EMOTIONS, values, strict=True))
-
-
-@_styled
+@styled
 def class_balance(split) -> Figure:
     """How many utterances of each emotion train, validate and test a fold.
 
     Args:
         split: a `Split`; what its training table holds of another corpus than its test table is permanent.
     """
-    figure, panels = _axes(3.4, 1, 3, sharex=True, sharey=True)
+    figure, panels = axes(3.4, 1, 3, sharex=True, sharey=True)
     primary = split.train["corpus"] == split.test["corpus"].iloc[0]
     parts = {"train": split.train[primary], "validation": split.validation, "test": split.test}
     for axis, (part, table) in zip(panels, parts.items()):
@@ -77,7 +35,7 @@ def class_balance(split) -> Figure:
     figure.supxlabel("utterances", fontsize=STYLE["font.size"])
     if (~primary).any():
         _permanent_key(figure, split)
-    told = [f"{part}: {_listed(_count(table))}." for part, table in split.parts.items()]
+    told = [f"{part}: {listed(_count(table))}." for part, table in split.parts.items()]
     figure.set_label(" ".join(["Bars of utterances.", *told]))
     return figure
 
@@ -98,7 +56,7 @@ def _permanent_key(figure, split):
     figure.legend(handles=handles, loc="outside upper right", ncols=2)
 
 
-@_styled
+@styled
 def learning_curves(history, best_epoch: int) -> Figure:
     """Losses and validation scores by epoch; the model of `best_epoch` is the one kept.
 
@@ -106,7 +64,7 @@ def learning_curves(history, best_epoch: int) -> Figure:
         history: the table of a run, one row per epoch.
         best_epoch: the epoch with the highest validation UA.
     """
-    figure, (loss, recall) = _axes(5.4, 2, sharex=True)
+    figure, (loss, recall) = axes(5.4, 2, sharex=True)
     lines = [(loss, "train_loss", "train", "-", INK), (loss, "validation_loss", "validation", "--", PALE)]
     lines += [(recall, "UA", "UA", "-", INK), (recall, "WA", "WA", "--", PALE)]
     for axis, column, label, dash, color in lines:
@@ -123,7 +81,7 @@ def learning_curves(history, best_epoch: int) -> Figure:
     return figure
 
 
-@_styled
+@styled
 def confusion(score: dict) -> Figure:
     """Which emotion is taken for which: share of each true emotion, with the number of utterances.
 
@@ -133,7 +91,7 @@ def confusion(score: dict) -> Figure:
     counts = np.asarray(score["confusion"])
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     labels = [[f"{share:.0%}\n{count:,}" for share, count in zip(*row)] for row in zip(shares, counts)]
-    figure, axis = _axes(5.6)
+    figure, axis = axes(5.6)
     look = {"cmap": "Greys", "vmin": 0, "vmax": 1, "linewidths": 1, "linecolor": "#dddddd", "square": True}
     sns.heatmap(shares, annot=labels, fmt="", xticklabels=EMOTIONS, yticklabels=EMOTIONS, ax=axis, cbar=False, **look)
     for text, share in zip(axis.texts, shares.flat, strict=True):
@@ -141,18 +99,18 @@ def confusion(score: dict) -> Figure:
     axis.tick_params(length=0)
     axis.set_yticklabels(EMOTIONS, rotation=0)
     axis.set(xlabel="predicted", ylabel="truth")
-    figure.set_label(f"Confusion matrix, truth against prediction. Recognized: {_listed(shares.diagonal(), '.0%')}.")
+    figure.set_label(f"Confusion matrix, truth against prediction. Recognized: {listed(shares.diagonal(), '.0%')}.")
     return figure
 
 
-@_styled
+@styled
 def per_class_scores(score: dict) -> Figure:
     """Precision, recall and F1 of each emotion.
 
     Args:
         score: as `sercore.evaluation.score` gives it.
     """
-    figure, axis = _axes(3.2)
+    figure, axis = axes(3.2)
     marks = {"precision": ">", "recall": "o", "f1": "D"}
     for row, emotion in enumerate(EMOTIONS):
         values = score["per_class"][emotion]
@@ -167,11 +125,11 @@ def per_class_scores(score: dict) -> Figure:
     keys = [matplotlib.lines.Line2D([], [], color=INK, linestyle="", markersize=9, **look) for look in looks]
     figure.legend(keys, ["precision", "recall", "F1"], loc="outside upper center", ncols=3)
     f1 = [score["per_class"][emotion]["f1"] for emotion in EMOTIONS]
-    figure.set_label(f"Precision, recall and F1 as marks on a line per emotion. F1: {_listed(f1, '.3f')}.")
+    figure.set_label(f"Precision, recall and F1 as marks on a line per emotion. F1: {listed(f1, '.3f')}.")
     return figure
 
 
-@_styled
+@styled
 def spectrograms(examples: dict, sample_rate: int) -> Figure:
     """Where the energy of one utterance per emotion lies.
 
@@ -179,7 +137,7 @@ def spectrograms(examples: dict, sample_rate: int) -> Figure:
         examples: emotion to waveform, float (samples,).
         sample_rate: samples per second.
     """
-    figure, panels = _axes(5.6, 2, 2, sharex=True, sharey=True)
+    figure, panels = axes(5.6, 2, 2, sharex=True, sharey=True)
     for axis, (emotion, waveform) in zip(panels.flat, examples.items()):
         image = _spectrogram(axis, np.asarray(waveform), sample_rate)
         axis.set_title(emotion, color=COLORS[emotion], fontweight="bold")
@@ -189,7 +147,7 @@ def spectrograms(examples: dict, sample_rate: int) -> Figure:
     figure.supylabel("frequency (kHz)", fontsize=STYLE["font.size"])
     figure.colorbar(image, ax=panels, label="level relative to the loudest point (dB)", aspect=30, pad=0.02)
     seconds = [len(waveform) / sample_rate for waveform in examples.values()]
-    figure.set_label(f"Spectrograms of four utterances, time against frequency. Seconds: {_listed(seconds, '.1f')}.")
+    figure.set_label(f"Spectrograms of four utterances, time against frequency. Seconds: {listed(seconds, '.1f')}.")
     return figure
 
 
@@ -202,7 +160,7 @@ def _spectrogram(axis, waveform, sample_rate):
     return axis.imshow(level, origin="lower", aspect="auto", extent=extent, cmap="magma", vmin=-80, vmax=0)
 
 
-@_styled
+@styled
 def durations(table, max_seconds: float) -> Figure:
     """How long the utterances of each emotion are, and what share of them is cut.
 
@@ -210,7 +168,7 @@ def durations(table, max_seconds: float) -> Figure:
         table: a corpus with the columns emotion and duration (seconds).
         max_seconds: longest input of the model.
     """
-    figure, axis = _axes(3.4)
+    figure, axis = axes(3.4)
     look = {"palette": COLORS, "hue_order": EMOTIONS, "order": EMOTIONS, "legend": False, "saturation": 1}
     look |= {"fliersize": 2, "linecolor": INK, "linewidth": 1.2, "medianprops": {"color": "white", "linewidth": 2.2}}
     sns.boxplot(table, x="duration", y="emotion", hue="emotion", ax=axis, **look)
@@ -220,5 +178,5 @@ def durations(table, max_seconds: float) -> Figure:
     for row, text in [(-0.75, f"over {max_seconds:g} s"), *enumerate(longer.map("{:.1%}".format))]:
         axis.text(1.02, row, text, transform=axis.get_yaxis_transform(), va="center")
     axis.set(xlim=(0, 1.04 * max(table["duration"].max(), max_seconds)), xlabel="duration (s)", ylabel="")
-    figure.set_label(f"Box of durations per emotion. Longer than {max_seconds:g} s: {_listed(longer, '.1%')}.")
+    figure.set_label(f"Box of durations per emotion. Longer than {max_seconds:g} s: {listed(longer, '.1%')}.")
     return figure
