@@ -47,8 +47,9 @@ profile = "demo"
 
 # %%
 from sercore import book
-from sercore.config import Experiment
+from sercore.config import FOLDS, Experiment
 from sercore.evaluation import ablation, plots, statistics, tables
+from sercore.evaluation.published import open_table
 from sercore.training import find_runs
 
 experiment = Experiment.from_parameters(globals())
@@ -79,8 +80,7 @@ book.table(cells, "Both arms, all scores, and the gain in percentage points.", b
 
 # %%
 limits = ablation.printed_limits()
-critical = statistics.t_critical(len(ablation.FOLDS))
-drawn = plots.t_ranges(limits, critical)
+drawn = plots.t_ranges(limits, statistics.t_critical(len(FOLDS)))
 book.figure(drawn, "What a paired t test over five folds can give at the printed means and spreads of Table II.")
 
 # %%
@@ -105,8 +105,7 @@ book.glue(**ablation.findings(arms, experiment))
 
 # %%
 scores = ablation.paired_scores(arms)
-paired = "Each line is a fold, the thick one the mean."
-book.figure(plots.paired_folds(scores), paired) if folds else book.remarks(["No fold is finished in both arms yet."])
+book.figure(plots.paired_folds(scores) if folds else None, "Each line is a fold in both arms, the thick one the mean.")
 
 # %%
 book.table(ablation.tests(arms), "Gain, its standard deviation over the folds, paired t test and exact Wilcoxon test.")
@@ -122,13 +121,17 @@ book.table(ablation.spreads(arms), "Standard deviation over the folds in each ar
 # another seed in training, which the folds mix in.
 
 # %%
-pooled = ablation.pooled(arms) if folds else scores.iloc[:0]
-gains = "Gain of each score over all test utterances. Filled: the interval leaves zero out."
-book.figure(plots.gains(pooled), gains) if folds else book.remarks(["There is nothing to pool yet."])
+pooled = ablation.pooled(arms)
+drawn = plots.gains(pooled) if folds else None
+book.figure(drawn, "Gain of each score over all test utterances. Filled: the interval leaves zero out.")
 
 # %%
-told = ablation.intervals(pooled, *map(tables.arm_title, arms)) if folds else pooled
+told = ablation.intervals(pooled, *map(tables.arm_title, arms))
 book.table(told, "Pooled over the common folds: value and 95 % interval, speakers drawn again.")
+
+# %%
+told = ablation.intervals(open_table("ablation"), *map(tables.arm_title, ("ravdess", "ravdess+cremad")))
+book.table(told, "The same on the open corpora, measured by this project with the backbone small (results/open).")
 
 # %% [markdown]
 # ## What it means

@@ -48,12 +48,14 @@ def banner(experiment) -> HTML:
 
 
 def figure(drawing, caption: str) -> HTML:
-    """A figure with its text alternative.
+    """A figure with its text alternative; without one, a sentence.
 
     Args:
-        drawing: from `sercore.evaluation.plots`; its label says in words what it shows.
+        drawing: from `sercore.evaluation.plots`; its label says in words what it shows. None where there is too little.
         caption: printed below.
     """
+    if drawing is None:
+        return HTML(f"<p>{escape(caption)} There is too little to show it.</p>")
     picture = io.BytesIO()
     drawing.savefig(picture, format="webp", dpi=200, pil_kwargs={"quality": 85})
     source = f"data:image/webp;base64,{_base64(picture)}"

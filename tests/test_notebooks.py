@@ -113,6 +113,13 @@ def test_no_paths_and_no_typed_results(name):
             assert not re.search(r"[\"'](\.{0,2}/|[A-Za-z]:\\)|open\(|Path\(", cell.source), cell.source
 
 
+@pytest.mark.parametrize("page", ["part_evaluation", "comparison"])
+def test_no_typed_results_in_prose(page):
+    """What a code cell prints is not prose."""
+    text = re.sub(r"```\{code-cell\}.*?```", "", (PROJECT / "book" / f"{page}.md").read_text(encoding="utf-8"), flags=re.DOTALL)
+    assert not re.findall(r"\d[.,]\d|\d\s?%", text.partition("---\n\n")[2] or text)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_glued_names_exist(name):
     """Every {glue:text}`key` of the prose is a key of the page's findings."""

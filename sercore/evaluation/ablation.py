@@ -170,10 +170,15 @@ def pooled(chosen: dict[str, list], draws: int = 10_000) -> pd.DataFrame:
     """Scores over all test utterances of the common folds with 95 % intervals, whole speakers drawn again.
 
     Args:
-        chosen: from `two_arms`, with at least one common fold.
+        chosen: from `two_arms`.
         draws: of the bootstrap.
+
+    Returns:
+        As `statistics.bootstrap` gives it; empty without a common fold.
     """
     folds = common_folds(chosen)
+    if not folds:
+        return pd.DataFrame(columns=["gain"])
     one, other = (pd.concat([run.predictions for run in own if _fold(run) in folds]) for own in chosen.values())
     return bootstrap(one, other, draws).filter(METRICS, axis="index")
 
@@ -187,6 +192,8 @@ def intervals(found: pd.DataFrame, one: str, other: str, gain: str = "difference
         other: of the second.
         gain: of the third.
     """
+    if found.empty:
+        return found
     told = {title: _interval(found, name) for title, name in ((one, "one"), (other, "other"))}
     points = zip(*(100 * found[name] for name in ("gain", "gain_low", "gain_high")))
     told[gain] = [f"{value:+.1f} [{low:+.1f}, {high:+.1f}]" for value, low, high in points]

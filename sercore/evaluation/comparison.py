@@ -37,9 +37,9 @@ def told(scores: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(
         {
             "system": scores["system"],
-            "million parameters": (scores["parameters"] / 1e6).map("{:.2f}".format),
             "score (%)": value + spread,
             "protocol": scores["protocol"],
+            "million parameters": (scores["parameters"] / 1e6).map("{:.2f}".format),
             "test speakers": scores["speakers"],
             "source": scores["source"],
             "remark": scores["note"],
@@ -99,7 +99,7 @@ def footprint() -> pd.DataFrame:
         ("share of the baseline's UA", share, text["share"], f"{ua} / {text['baseline_UA']}"),
         ("the same, no normalization by speaker", share, text["share_alike"], f"{ua} / {text['baseline_UA_alike']}"),
         ("growth of the corpora", growth, text["growth"], f"{counts['iemocap+cremad']:,} / {counts['iemocap']:,}"),
-        ("growth of a fold's training set, mean", growth, text["growth_of_a_fold"], f"1 + {counts['cremad']:,} / ({kept})"),
+        ("growth of a training set, mean", growth, text["growth_of_a_fold"], f"1 + {counts['cremad']:,} / ({kept})"),
         ("fall of the standard deviation of WA", f"{narrower} of variance", text["narrower"], f"1 − {sd_both} / {sd}"),
         ("fall of the variance of WA", narrower, text["narrower_variance"], f"1 − ({sd_both} / {sd})²"),
     ]
@@ -126,6 +126,7 @@ def findings() -> dict[str, str]:
         "growth": f"{found['growth']:.2f}",
         "growth_of_a_fold": f"{found['growth_of_a_fold']:.2f}",
         "UA": f"{printed('UA', 'abstract'):.1f}%",
+        "WA": f"{published_loso().loc['WA', ('iemocap+cremad', 'value')]:.1%}",
         "baseline_UA": f"{printed('UA', 'IV-B', 'wav2vec2'):.1f}%",
         "baseline_UA_alike": f"{_value(BASELINE, 'UA', GLOBAL):.1f}%",
         "light_UA": f"{printed('UA', 'IV-B', 'light-sernet'):.2f}%",

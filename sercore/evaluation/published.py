@@ -119,6 +119,16 @@ def open_loso() -> pd.DataFrame:
     return _read(file, OPEN_COLUMNS, numbers=OPEN_COLUMNS[1:])
 
 
+def open_table(name: str) -> pd.DataFrame:
+    """A committed table of results/open/, indexed by its first column; empty before it was measured.
+
+    Args:
+        name: of the file, without .csv.
+    """
+    file = paths.results_root() / "open" / f"{name}.csv"
+    return _read(file, [], []).pipe(lambda table: table.set_index(table.columns[0])) if file.is_file() else pd.DataFrame()
+
+
 def _pick(numbers: pd.DataFrame, table: str, metric: str | None = None) -> pd.DataFrame:
     return numbers[(numbers["table"] == table) & (metric is None or numbers["metric"] == metric)]
 

@@ -142,6 +142,8 @@ def alignments(found: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 def alignments_told(table: pd.DataFrame) -> pd.DataFrame:
     """The same as text."""
+    if table.empty:
+        return table
     told = pd.DataFrame({"WA": table["WA"].map("{:.3f}".format)})
     told["UA"] = [f"{ua:.3f} [{low:.3f}, {high:.3f}]" for ua, low, high in table[["UA", "UA_low", "UA_high"]].to_numpy()]
     gains = 100 * table[["gain", "gain_low", "gain_high"]].to_numpy()
@@ -164,7 +166,7 @@ def utterances_needed(curve: pd.DataFrame, before: float, after: float, share: f
     return f"{int(reached['utterances'].iloc[0])}" if len(reached) else ""
 
 
-def findings(answers, table, experiment, gains: pd.DataFrame, curve: pd.DataFrame) -> dict[str, str]:
+def findings(answers, table, experiment, gains: pd.DataFrame, curve: pd.DataFrame, skewed: pd.DataFrame) -> dict[str, str]:
     """What the page says in words."""
     confusion = np.asarray(score(answers["truth"], answers["predicted"])["confusion"])
     within, right = errors_within(confusion), arousal_accuracy(confusion)
@@ -186,6 +188,7 @@ def findings(answers, table, experiment, gains: pd.DataFrame, curve: pd.DataFram
         "speaker_gain": f"{100 * speaker['gain']:+.1f}",
         "speaker_interval": f"{100 * speaker['gain_low']:+.1f} to {100 * speaker['gain_high']:+.1f}",
         "arrival": arrival,
+        "heard": f"{skewed.attrs['heard']}",
     }
 
 

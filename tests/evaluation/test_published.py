@@ -1,4 +1,4 @@
-"""The expected numbers are the printed digits of the paper (arXiv 2512.23435, version 2), Tables I and II."""
+"""The expected numbers are the printed digits of the paper (arXiv 2512.23435, version 2, and 1 where it says so)."""
 
 import pandas as pd
 import pytest
@@ -12,12 +12,17 @@ from sercore.evaluation import tables
 from sercore.evaluation.published import (
     COLUMNS,
     OPEN_COLUMNS,
+    PEER_COLUMNS,
     open_loso,
+    peers,
+    printed,
     published,
     published_class_weights,
     published_counts,
     published_loso,
+    published_production,
     published_protocol,
+    published_ravdess,
 )
 
 TABLE_II = {
@@ -67,6 +72,104 @@ def test_class_weights_have_the_printed_digits():
 def test_every_number_has_unit_protocol_and_source():
     assert not (published()[["unit", "protocol", "source"]] == "").any(axis=None)
     assert not published().duplicated(["table", "arm", "metric", "emotion"]).any()
+
+
+PRINTED = {
+    ("parameter_reduction", "abstract", "iemocap+cremad", ""): 92,
+    ("footprint", "abstract", "iemocap+cremad", ""): 23,
+    ("footprint", "IV-B", "wav2vec2", ""): 318,
+    ("UA", "abstract", "iemocap+cremad", ""): 61.4,
+    ("UA", "IV-B", "wav2vec2", ""): 67.2,
+    ("UA", "IV-B", "light-sernet", ""): 70.76,
+    ("share_of_baseline", "abstract", "iemocap+cremad", ""): 91,
+    ("WA", "abstract", "gain", ""): 1.2,
+    ("macro_f1", "abstract", "gain", ""): 1.4,
+    ("f1", "abstract", "gain", "neutral"): 5.4,
+    ("recall", "IV-A", "gain", "sadness"): -2.9,
+    ("variance_reduction", "abstract", "gain", ""): 32,
+    ("training_growth", "IV-A", "gain", ""): 2,
+    ("speakers", "IV-A", "cremad", ""): 91,
+    ("window", "V-C", "voice_note", ""): 8,
+}
+
+
+def test_the_text_has_the_printed_digits():
+    assert {key: printed(*key) for key in PRINTED} == PRINTED
+
+
+@pytest.mark.parametrize(("metric", "emotion"), [("WA", ""), ("macro_f1", ""), ("f1", "neutral")])
+def test_the_gains_of_the_text_are_those_of_table_two(metric, emotion):
+    assert printed(metric, "abstract", "gain", emotion) == printed(metric, "II", "gain", emotion)
+
+
+def test_what_the_text_calls_recall_of_sadness_is_the_f1_of_table_two():
+    assert printed("recall", "IV-A", "gain", "sadness") == printed("f1", "II", "gain", "sadness")
+
+
+def test_the_ua_of_the_text_is_that_of_table_two():
+    assert printed("UA", "abstract") == pytest.approx(100 * printed("UA", "II", "iemocap+cremad"))
+
+
+def test_the_production_model_has_the_printed_digits():
+    assert published_production().to_dict() == {"WA": 75.48, "UA": 76.40, "hold_out": 5}
+
+
+def test_ravdess_has_the_printed_digits_of_both_versions():
+    table = published_ravdess()
+    assert table.loc["v2"].to_dict() == {
+        "accuracy": 46.64,
+        "UA": 45.57,
+        "recall_anger": 99,
+        "recall_neutral": 55,
+        "recall_sadness": 27,
+    }
+    assert table.loc["v1"].dropna().to_dict() == {"accuracy": 43.29, "recall_anger": 97, "recall_sadness": 64}
+    assert table.loc["v1", "UA"] is None and table.loc["v1", "recall_neutral"] is None
+
+
+def test_an_ambiguous_number_is_refused_with_the_choices():
+    choices = r"5 printed numbers have metric 'WA'.*'II', arm 'gain'.*'V-A', arm 'production'"
+    with pytest.raises(ValueError, match=choices) as caught:
+        printed("WA")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_number_that_is_not_printed_is_refused():
+    with pytest.raises(ValueError, match=r"0 printed numbers have metric 'WA', table 'V-B'.*paper\.csv lists them"):
+        printed("WA", table="V-B")
+
+
+def test_every_peer_has_unit_protocol_and_source():
+    table = peers()
+    assert list(table.columns) == PEER_COLUMNS
+    assert not (table[["system", "metric", "unit", "protocol", "source"]] == "").any(axis=None)
+    assert not table.duplicated(["system", "metric", "corpus", "protocol"]).any()
+    assert table["value"].notna().all()
+
+
+def test_only_scores_have_a_corpus_and_speakers():
+    scored = ~peers()["metric"].isin(["parameters", "bytes"])
+    assert set(peers().loc[scored, "speakers"]) == {"unseen", "heard"}
+    assert set(peers().loc[scored, "corpus"]) == {"IEMOCAP", "IEMOCAP to RAVDESS"}
+    assert (peers().loc[~scored, ["corpus", "speakers"]] == "").all(axis=None)
+
+
+def test_the_rows_of_the_paper_among_its_peers_repeat_the_paper():
+    own = peers().query("system == 'DistilHuBERT (the paper)'").set_index(["metric", "corpus", "protocol"]).sort_index()
+    loso, ravdess = published_loso()["iemocap+cremad"], published_ravdess()
+    for metric in ("WA", "UA"):
+        row = own.loc[(metric, "IEMOCAP")].iloc[0]
+        assert [row["value"], row["spread"]] == pytest.approx((100 * loso.loc[metric]).tolist())
+    for metric, version in [("accuracy", "v1"), ("accuracy", "v2"), ("UA", "v2")]:
+        protocol = f"864 utterances, calm as neutral; version {version[1]}"
+        assert own.loc[(metric, "IEMOCAP to RAVDESS", protocol), "value"] == ravdess.loc[version, metric]
+    assert own.loc[("bytes", ""), "value"].item() == 1e6 * printed("footprint", "abstract")
+
+
+def test_what_the_paper_quotes_of_its_peers_is_what_they_print():
+    scores = peers().query("corpus == 'IEMOCAP' and metric == 'UA'").groupby("system")["value"].max()
+    assert scores["wav2vec 2.0 Base"] == printed("UA", "IV-B", "wav2vec2")
+    assert scores["LIGHT-SERNET"] == printed("UA", "IV-B", "light-sernet")
 
 
 def test_the_default_experiment_is_the_papers():

@@ -1,6 +1,7 @@
 """Two arms, two hold-outs, many systems: figures that set values side by side."""
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from sercore.evaluation.plots.style import INK, PALE, STYLE, axes, styled
@@ -148,13 +149,25 @@ def pareto(systems) -> Figure:
         own = shown[shown["protocol"] == protocol]
         look = {"marker": mark, "facecolor": fill, "edgecolor": INK, "linewidth": 1.6, "s": 110}
         axis.scatter(own["parameters"] / 1e6, own["value"], label=protocol, zorder=2, **look)
-    for row in shown.itertuples():
-        axis.annotate(row.system, (row.parameters / 1e6, row.value), (0, 9), textcoords="offset points", ha="center", fontsize=12)
+    for name, million, height, side in _names(shown):
+        look = {"ha": "left" if side > 0 else "right", "va": "center", "fontsize": 12}
+        axis.annotate(name, (million, height), (10 * side, 0), textcoords="offset points", **look)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.margins(x=0.2, y=0.12)
+    axis.margins(x=0.25, y=0.06)
     axis.set(xlabel="parameters (million, logarithmic)", ylabel="printed score (percent)")
     figure.legend(loc="outside lower left", fontsize=13)
     told = [f"{row.system} {row.parameters / 1e6:g} million, {row.metric} {row.value:g} ({row.protocol})" for row in shown.itertuples()]
     figure.set_label(f"Score against size, marks by protocol. {'; '.join(told)}.")
     return figure
+
+
+def _names(systems, apart: float = 1.2):
+    """Where systems are named: once for scores close together; left where another of the same size lies between them."""
+    for _, alike in systems.groupby(np.log10(systems["parameters"]).round(1)):
+        for name, heights in alike.groupby("system")["value"]:
+            others = alike.loc[alike["system"] != name, "value"]
+            side = -1 if others.between(heights.min(), heights.max()).any() else 1
+            ranked = heights.sort_values()
+            for _, close in ranked.groupby((ranked.diff() > apart).cumsum()):
+                yield name, alike["parameters"].mean() / 1e6, close.mean(), side
