@@ -18,7 +18,7 @@ from sercore import book, paths
 from sercore.config import Experiment
 from sercore.data import Split
 from sercore.emotions import EMOTIONS
-from sercore.evaluation import plots, tables
+from sercore.evaluation import ablation, plots, tables
 from sercore.evaluation.metrics import score
 from sercore.evaluation.published import published_class_weights, published_counts, published_loso
 from sercore.training import Run
@@ -239,3 +239,37 @@ def test_a_perfect_run_has_no_main_error(run):
 def test_glue_without_a_book_does_nothing(monkeypatch):
     monkeypatch.setitem(sys.modules, "myst_nb", None)
     book.glue(UA="0.5")
+
+
+def test_remarks_are_an_escaped_list():
+    html = book.remarks(["fold 2 < 3", "no sadness"]).data
+    assert re.findall("<li>(.*?)</li>", html) == ["fold 2 &lt; 3", "no sadness"]
+    assert 'role="note"' in html
+
+
+def test_nothing_to_remark_is_nothing_on_the_page():
+    assert book.remarks([]).data == ""
+
+
+def test_bold_cells_are_strong_and_still_escaped():
+    frame = pd.DataFrame({"one": ["1", "<2>"], "other": ["3", "4"]}, ["a", "b"])
+    bold = pd.DataFrame({"one": [False, True], "other": [True, False]}, ["a", "b"])
+    html = book.table(frame, "Bold.", bold=bold).data
+    assert re.findall("<td>(.*?)</td>", html) == ["1", "<strong>3</strong>", "<strong>&lt;2&gt;</strong>", "4"]
+
+
+def test_numbers_can_be_bold():
+    assert "<strong>1.5</strong>" in book.table(pd.DataFrame({"one": [1.5]}), "", bold=pd.DataFrame({"one": [True]})).data
+
+
+def test_the_rebuilt_table_prints_the_papers_bold():
+    """Table II: the second arm is bold for all but UA and the F1 of sadness."""
+    experiment = Experiment.from_profile("open")
+    rebuilt, better = ablation.results(ablation.two_arms([], experiment), experiment)
+    html = book.table(rebuilt, "Table II.", bold=better).data
+    assert html.count("<strong>") == 7
+    assert "<strong>0.616 ± 0.039</strong>" in html and "<strong>0.607 ± 0.021</strong>" in html
+
+
+def test_too_little_for_a_figure_is_a_sentence():
+    assert book.figure(None, "Gains & losses.").data == "<p>Gains &amp; losses. There is too little to show it.</p>"

@@ -3,8 +3,10 @@
 from dataclasses import asdict
 
 import pytest
+import yaml
 
 from sercore.config import Experiment
+from sercore.paths import profile_file
 
 
 def test_defaults_are_the_papers():
@@ -83,3 +85,65 @@ def test_a_profile_may_be_a_file_of_ones_own(tmp_path):
     file.write_text("primari: cremad\n")
     with pytest.raises(ValueError, match="mine.yaml: unknown setting 'primari'; did you mean primary"):
         Experiment.from_profile(str(file))
+
+
+def test_constants_of_a_page_are_no_settings():
+    assert Experiment.from_parameters({"profile": "demo", "SAMPLE_RATE": 16000}) == Experiment.from_profile("demo")
+
+
+@pytest.mark.parametrize("split", ["random", "disjoint"])
+def test_the_production_section_counts_for_the_production_model(split):
+    production = Experiment.from_profile("open", split=split)
+    assert (production.primary, production.permanent, production.epochs, production.patience) == ("cremad", "", 16, 16)
+    assert production.backbone == Experiment.from_profile("open").backbone  # as in the rest of the profile
+
+
+def test_the_production_section_does_not_count_for_the_folds():
+    folds = Experiment.from_profile("open")
+    assert (folds.split, folds.primary, folds.permanent, folds.epochs) == ("loso", "ravdess", "cremad", 8)
+    assert Experiment.from_profile("open", split="loso") == folds
+
+
+def test_a_profile_without_that_section_has_one_model_for_all():
+    folds, production = (Experiment.from_profile("paper", split=split) for split in ("loso", "random"))
+    assert {name for name, value in asdict(folds).items() if value != getattr(production, name)} == {"split"}
+
+
+def test_a_parameter_that_equals_the_profiles_own_is_not_asked_for():
+    """Papermill hands the whole profile over, its production section among it."""
+    handed = yaml.safe_load(profile_file("open").read_text())
+    assert Experiment.from_parameters(handed, "random") == Experiment.from_profile("open", split="random")
+    assert Experiment.from_parameters(handed) == Experiment.from_profile("open")
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "cremad-production-random"),
+        ({"fold": 3}, "cremad-production-random"),
+        ({"epochs": 3}, "cremad-production-random-epochs=3"),
+        ({"epochs": 16}, "cremad-production-random"),
+        ({"permanent": "iemocap"}, "cremad+iemocap-production-random"),
+        ({"split": "disjoint", "seed": 1}, "cremad-production-disjoint-seed=1"),
+    ],
+)
+def test_name_of_a_production_model_tells_its_split_and_what_was_asked_for(settings, name):
+    assert Experiment.from_profile("open", **{"split": "random"} | settings).name == name
+
+
+def test_a_page_asks_for_a_split_and_a_parameter_is_stronger():
+    assert Experiment.from_parameters({"profile": "demo"}, "random").part == "production-random"
+    assert Experiment.from_parameters({"profile": "demo", "split": "disjoint"}, "random").part == "production-disjoint"
+
+
+def test_a_bad_split_is_refused():
+    for make in (Experiment, lambda **given: Experiment.from_profile("open", **given)):
+        with pytest.raises(ValueError, match="split is 'speaker'; choose one of 'loso', 'random', 'disjoint'"):
+            make(split="speaker")
+
+
+def test_an_unknown_setting_in_the_production_section_is_refused(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("primary: cremad\npermanent: ravdess\nproduction:\n  epoch: 2\n")
+    with pytest.raises(ValueError, match="mine.yaml: unknown setting 'epoch'; did you mean epochs"):
+        Experiment.from_profile(str(file), split="random")

@@ -3,7 +3,7 @@
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
 from sercore.emotions import EMOTIONS
-from sercore.evaluation.tables import METRICS, TITLES, arm_title, origin
+from sercore.evaluation.tables import METRICS, in_words, origin
 from sercore.training import Run
 from sercore.training.runs import write_text
 
@@ -57,9 +57,10 @@ def write_card(run: Run) -> ModelCard:
     """
     experiment, test = run.experiment, run.metrics["test"]
     values = {"WA": test["WA"], "UA": test["UA"], "macro_f1": test["macro_f1"]}
+    where = origin(experiment), in_words(experiment, experiment.corpora)
     split = f"{experiment.split}, {experiment.part}"
     results = [
-        EvalResult("audio-classification", origin(experiment), arm_title(experiment.arm), METRICS[name], round(value, 4), dataset_split=split)
+        EvalResult("audio-classification", *where, METRICS[name], round(value, 4), dataset_split=split)
         for name, value in values.items()
     ]
     data = ModelCardData(language="en", pipeline_tag="audio-classification", license="other", model_name=run.path.name, eval_results=results)
@@ -70,15 +71,16 @@ def write_card(run: Run) -> ModelCard:
 
 def _text(run: Run, values: dict[str, float]) -> str:
     experiment = run.experiment
-    synthetic = origin(experiment) == "synthetic"
+    synthetic = [corpus for corpus in experiment.corpora if experiment.root(corpus) == "synthetic"]
+    generated = f"Trained on generated voices ({in_words(experiment, synthetic)}); what they teach holds for no real one."
     lines = [f"- {METRICS[name]}: {value:.3f}" for name, value in values.items()]
     lines += [f"- recall of {emotion}: {found['recall']:.3f}" for emotion, found in run.metrics["test"]["per_class"].items()]
     return TEXT.format(
         title=run.path.name,
         seconds=experiment.max_seconds,
         emotions=", ".join(EMOTIONS),
-        synthetic="\n**Trained on synthetic corpora: it knows no real voice.**\n" * synthetic,
-        corpora=", ".join(TITLES[corpus] for corpus in experiment.corpora),
+        synthetic=f"\n**{generated}**\n" * bool(synthetic),
+        corpora=in_words(experiment, experiment.corpora),
         backbone=experiment.backbone,
         epochs=run.metrics["epochs"],
         best=run.metrics["best_epoch"],

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sercore.config import Experiment
-from sercore.data import Collator, UtteranceDataset, load_split
+from sercore.data import Collator, UtteranceDataset, load_split, load_target, shared_speakers, write_synthetic
 from sercore.emotions import EMOTIONS
 
 LENGTHS = {"a": 4000, "b": 9000, "c": 200}
@@ -53,7 +53,7 @@ def test_every_epoch_draws_its_own_augmentation():
 
 
 def test_a_broken_file_ends_the_run_only_when_asked_to(tmp_path, capsys):
-    from sercore.data import load_corpus, write_synthetic
+    from sercore.data import load_corpus
 
     root = write_synthetic("cremad", tmp_path / "cremad")
     other = write_synthetic("iemocap", tmp_path / "iemocap")
@@ -64,3 +64,50 @@ def test_a_broken_file_ends_the_run_only_when_asked_to(tmp_path, capsys):
     assert broken not in set(split.train["path"]) and "left out 1" in capsys.readouterr().out
     with pytest.raises(ValueError, match="cremad: 1 unreadable files, and broken is 'stop'"):
         load_split(Experiment.from_profile("demo", broken="stop", **roots))
+
+
+@pytest.fixture(scope="module")
+def roots(tmp_path_factory):
+    """Synthetic corpora of this module's own, decoded once."""
+    folder = tmp_path_factory.mktemp("corpora")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SERCORE_CACHE", str(folder / "cache"))
+        yield {f"{name}_root": str(write_synthetic(name, folder / name)) for name in ("iemocap", "cremad", "ravdess")}
+
+
+def production(roots, split="random", **settings):
+    return load_split(Experiment.from_profile("demo", split=split, **roots, **settings))
+
+
+@pytest.mark.parametrize("split", ["random", "disjoint"])
+def test_a_production_split_holds_every_utterance_of_every_training_corpus(roots, split):
+    found, audio = production(roots, split)
+    assert sorted([*found.train["utterance"], *found.test["utterance"]]) == sorted(audio["utterance"])
+    assert set(found.train["corpus"]) == {"iemocap", "cremad"}
+    pd.testing.assert_frame_equal(found.validation, found.test)
+
+
+def test_the_random_split_shares_speakers_and_the_disjoint_one_none(roots):
+    random, disjoint = (production(roots, split)[0] for split in ("random", "disjoint"))
+    assert len(random.test) == np.ceil(0.05 * (len(random.train) + len(random.test)))
+    assert shared_speakers(random) and not shared_speakers(disjoint)
+
+
+def test_a_production_split_follows_the_seed(roots):
+    first, again, other = (production(roots, seed=seed)[0].test["utterance"].tolist() for seed in (0, 0, 1))
+    assert first == again != other
+
+
+def test_the_target_is_read_whole_with_its_audio(roots):
+    """12 actors say neutral, calm, happy, sad and angry once each."""
+    table, audio = load_target(Experiment.from_profile("demo", split="random", **roots))
+    assert table["utterance"].tolist() == list(audio["utterance"])
+    assert table["emotion"].value_counts().to_dict() == {"neutral": 24, "anger": 12, "happiness": 12, "sadness": 12}
+    assert {"seconds", "digest"} <= set(table.columns)
+
+
+@pytest.mark.parametrize("target", ["iemocap", "cremad"])
+def test_a_target_that_the_model_was_trained_on_is_one_clear_line(roots, target):
+    with pytest.raises(ValueError, match=f"trained on {target}, .* set target to a corpus that it has not heard") as caught:
+        load_target(Experiment.from_profile("demo", split="random", target=target, **roots))
+    assert "\n" not in str(caught.value)

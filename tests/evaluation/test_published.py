@@ -8,12 +8,13 @@ from sercore.config import Experiment
 from sercore.data.audio import MAX_SECONDS, PEAK, PRE_EMPHASIS, SAMPLE_RATE, TRIM_TOP_DB
 from sercore.data.augment import GAIN_DB, NOISE_AMPLITUDE, PITCH_SEMITONES
 from sercore.emotions import EMOTIONS
-from sercore.evaluation import tables
+from sercore.evaluation import tables, transfer
 from sercore.evaluation.published import (
     COLUMNS,
     OPEN_COLUMNS,
     PEER_COLUMNS,
     open_loso,
+    open_table,
     peers,
     printed,
     published,
@@ -239,6 +240,12 @@ def _in_readme(marker: str) -> str:
 def test_readme_shows_the_published_table():
     expected = _markdown(tables.published_table())
     assert _in_readme("published") == expected, f"put this into README.md:\n{expected}"
+
+
+def test_readme_shows_the_open_alignments():
+    table = open_table("alignments")
+    expected = _markdown(transfer.alignments_told(table).iloc[:, :3]) if len(table) else "Not measured yet."
+    assert _in_readme("transfer") == expected, f"put this into README.md:\n{expected}"
 
 
 def test_readme_shows_the_open_table():
