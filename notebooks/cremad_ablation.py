@@ -130,6 +130,10 @@ told = ablation.intervals(pooled, *map(tables.arm_title, arms))
 book.table(told, "Pooled over the common folds: value and 95 % interval, speakers drawn again.")
 
 # %%
+told = ablation.discordant(arms)
+book.table(told, "Utterances that one arm alone gets right. McNemar's test takes utterances as independent, the intervals do not.", index=False)
+
+# %%
 told = ablation.intervals(open_table("ablation"), *map(tables.arm_title, ("ravdess", "ravdess+cremad")))
 book.table(told, "The same on the open corpora, measured by this project with the backbone small (results/open).")
 

@@ -82,6 +82,10 @@ runs = {name: fit(experiment) for name, experiment in experiments.items()}
 curves = plots.validation_curves({production.SPLITS[name]: run.history for name, run in runs.items()})
 book.figure(curves, "UA on the hold-out. The best epoch is kept, so the hold-out has a say in the model.")
 
+# %%
+curves = plots.learning_curves(runs["random"].history, runs["random"].metrics["best_epoch"])
+book.figure(curves, "The model of the random split, which is the one to be shipped: losses and validation scores.")
+
 # %% [markdown]
 # ## What the leak is worth
 #

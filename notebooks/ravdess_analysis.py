@@ -140,7 +140,7 @@ measures = pd.concat([acoustics.acoustics(part, read_audio, SAMPLE_RATE) for par
 book.figure(plots.voices(measures), "Boxes: the middle half, the median in white.")
 
 # %%
-book.table(acoustics.medians(measures).reset_index(), "Medians (st: semitones).", index=False)
+book.table(acoustics.medians(measures), "Medians (st: semitones).", index=False)
 
 # %% [markdown]
 # ## How much of the gap is a shift of moments

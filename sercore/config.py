@@ -132,6 +132,8 @@ class Experiment:
     def from_parameters(cls, namespace: dict, split: str = "loso") -> "Experiment":
         """Reads a notebook's parameters: its plain variables (text, numbers, truth values), over the profile's.
 
+        Names in capitals are constants that the page imports.
+
         Papermill writes what it is given as such variables, so any setting can be passed with -p, and a
         misspelt one is refused here.
 
@@ -142,7 +144,7 @@ class Experiment:
         plain = {
             name: value
             for name, value in namespace.items()
-            if not name.startswith("_") and (value is None or isinstance(value, (str, int, float)))
+            if not name.startswith("_") and not name.isupper() and (value is None or isinstance(value, (str, int, float)))
         }
         return cls.from_profile(plain.pop("profile", "demo"), **{"split": split} | plain)
 

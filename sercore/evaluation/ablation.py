@@ -6,7 +6,7 @@ import pandas as pd
 from sercore.config import FOLDS
 from sercore.emotions import EMOTIONS
 from sercore.evaluation.published import published_loso
-from sercore.evaluation.statistics import bootstrap, f_test, fold_tests, spread_tests, t_critical, t_range
+from sercore.evaluation.statistics import bootstrap, f_test, fold_tests, mcnemar, spread_tests, t_critical, t_range
 from sercore.evaluation.tables import METRICS, arm_title, arms, fold_scores, in_words, origin
 
 ROUNDING = 0.0005  # half a unit of Table II's last digit
@@ -21,8 +21,11 @@ def two_arms(runs, experiment) -> dict[str, list]:
         experiment: names the two corpora.
 
     Raises:
-        ValueError: runs that differ in more than arm and fold (seed, profile, any setting), or one twice.
+        ValueError: runs that differ in more than arm and fold (seed, profile, any setting), or one twice; or no
+            permanent corpus.
     """
+    if not experiment.permanent:
+        raise ValueError("permanent is ''; to compare two arms, name the corpus that is added to the training set.")
     names = (experiment.primary, f"{experiment.primary}+{experiment.permanent}")
     chosen = {name: sorted((run for run in runs if run.experiment.arm == name), key=_fold) for name in names}
     everything = [run for own in chosen.values() for run in own]
@@ -63,7 +66,7 @@ def _absent_folds(name: str, own: list) -> list[str]:
     absent = sorted(set(FOLDS) - set(map(_fold, own)))
     if not own:
         return [f"{arm_title(name)}: no fold is finished."]
-    return [f"{arm_title(name)}: fold {', '.join(map(str, absent))} is not finished, so no mean holds it."] * bool(absent)
+    return [f"{arm_title(name)}: no mean holds fold {', '.join(map(str, absent))} (not finished)."] * bool(absent)
 
 
 def _odd_predictions(run) -> list[str]:
@@ -81,7 +84,7 @@ def results(chosen: dict[str, list], experiment) -> tuple[pd.DataFrame, pd.DataF
     """
     paper = published_loso()
     alone, both = paper.columns.get_level_values(0).unique()
-    values = paper.xs("value", axis=1, level=1).rename(index=METRICS)
+    values = paper.xs("value", axis=1, level=1).rename(index=METRICS).rename_axis(index=None)
     printed = {name: [f"{value:.3f} ± {spread:.3f}" for value, spread in paper[name].to_numpy()] for name in (alone, both)}
     cells, better = _pair("paper", arm_title(alone), arm_title(both), printed[alone], printed[both], values[alone], values[both])
     for name, own in chosen.items():
@@ -179,8 +182,23 @@ def pooled(chosen: dict[str, list], draws: int = 10_000) -> pd.DataFrame:
     folds = common_folds(chosen)
     if not folds:
         return pd.DataFrame(columns=["gain"])
-    one, other = (pd.concat([run.predictions for run in own if _fold(run) in folds]) for own in chosen.values())
-    return bootstrap(one, other, draws).filter(METRICS, axis="index")
+    return bootstrap(*_predictions(chosen, folds), draws).filter(METRICS, axis="index")
+
+
+def discordant(chosen: dict[str, list]) -> pd.DataFrame:
+    """Utterances that only one arm gets right, and McNemar's exact test, which takes utterances as independent."""
+    folds = common_folds(chosen)
+    if not folds:
+        return pd.DataFrame()
+    one, other = _predictions(chosen, folds)
+    found = mcnemar(one, other)
+    titles = [f"only {arm_title(name)} right" for name in chosen]
+    row = {titles[0]: found["only_one"], titles[1]: found["only_other"], "p": _told(found["p"], digits=3)}
+    return _without_empty(pd.DataFrame([row | {"remark": found["statement"]}]), "remark")
+
+
+def _predictions(chosen: dict[str, list], folds: list[int]) -> list[pd.DataFrame]:
+    return [pd.concat([run.predictions for run in own if _fold(run) in folds]) for own in chosen.values()]
 
 
 def intervals(found: pd.DataFrame, one: str, other: str, gain: str = "difference (points)") -> pd.DataFrame:

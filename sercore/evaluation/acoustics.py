@@ -9,6 +9,7 @@ import pandas as pd
 
 from sercore import paths
 from sercore.emotions import EMOTIONS
+from sercore.evaluation.tables import TITLES
 
 PER_EMOTION = 50  # utterances measured of each emotion of a corpus
 TRIM_TOP_DB = 20  # as in section III-B
@@ -71,4 +72,5 @@ def medians(measured: pd.DataFrame) -> pd.DataFrame:
     order = [(corpus, emotion) for corpus in measured["corpus"].unique() for emotion in EMOTIONS]
     formats = {"level": "{:.1f} dB", "pitch": "{:.0f} Hz", "pitch_range": "{:.1f} st", "seconds": "{:.2f} s"}
     told = pd.DataFrame({name: table[name].map(form.format) for name, form in formats.items()})
-    return told.reindex([key for key in order if key in told.index]).rename(columns={"pitch_range": "pitch range", "seconds": "duration"})
+    told = told.reindex([key for key in order if key in told.index]).rename(index=TITLES, level="corpus").reset_index()
+    return told.rename(columns={"pitch_range": "pitch range", "seconds": "duration"})

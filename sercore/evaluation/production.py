@@ -8,6 +8,7 @@ from sercore.evaluation.statistics import bootstrap_apart, counts_behind
 from sercore.evaluation.tables import METRICS, TITLES, in_words
 
 SPLITS = {"random": "random split", "disjoint": "speaker-disjoint split"}
+SCALED = ("ECE, scaled", "log loss, scaled")
 
 
 def hold_outs(splits: dict, heard: dict) -> pd.DataFrame:
@@ -54,9 +55,10 @@ def calibration(runs: dict) -> pd.DataFrame:
         found["temperature"] = temperature(run.predictions)
         if run.predictions["speaker"].nunique() > 1:
             scaled = cross_scaled(run.predictions)
-            found |= {"ECE, scaled": ece(scaled), "log loss, scaled": nll(scaled)}
-        rows[SPLITS[name]] = {key: f"{value:.3f}" for key, value in found.items()}
-    return pd.DataFrame.from_dict(rows, orient="index").fillna("one speaker: not fitted")
+            found |= dict(zip(SCALED, (ece(scaled), nll(scaled))))
+        told = {key: f"{value:.3f}" for key, value in found.items()}
+        rows[SPLITS[name]] = told | {key: "one speaker: not fitted" for key in SCALED if key not in told}
+    return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def arithmetic() -> pd.DataFrame:
@@ -79,8 +81,8 @@ def findings(runs: dict, experiment) -> dict[str, str]:
     both = arithmetic().iloc[-1]
     return {
         "corpora": in_words(experiment, experiment.corpora),
-        "printed_WA": f"{printed('WA', table='V-A'):g} %",
-        "printed_UA": f"{printed('UA', table='V-A'):g} %",
+        "printed_WA": f"{printed('WA', table='V-A'):.2f} %",
+        "printed_UA": f"{printed('UA', table='V-A'):.2f} %",
         "behind": both.iloc[-1],
         "random_UA": f"{found.loc['UA', 'other']:.3f}",
         "disjoint_UA": f"{found.loc['UA', 'one']:.3f}",

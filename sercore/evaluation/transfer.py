@@ -81,7 +81,7 @@ def groups(answers: pd.DataFrame, table: pd.DataFrame, column: str) -> pd.DataFr
 
 def groups_told(found: pd.DataFrame) -> pd.DataFrame:
     """The same as text."""
-    told = pd.DataFrame({"utterances": found["utterances"]})
+    told = pd.DataFrame({"utterances": found["utterances"]}).rename_axis(index=None)
     told["WA"] = [f"{wa:.3f} [{low:.3f}, {high:.3f}]" for wa, low, high in found[["WA", "WA_low", "WA_high"]].to_numpy()]
     told["UA"] = found["UA"].map("{:.3f}".format)
     return told.assign(remark=found["emotions"]) if (found["emotions"] != "").any() else told
@@ -94,7 +94,7 @@ def floors_told(found: pd.DataFrame) -> pd.DataFrame:
         found: as `arousal.floors` gives it.
     """
     told = found.set_index("emotion").map("{:.3f}".format)
-    return told.rename(columns={"macro_f1": "macro F1"}).rename_axis(index="always")
+    return told.rename(index="always {}".format, columns={"macro_f1": "macro F1"}).rename_axis(index=None)
 
 
 def arousal_reading(confusion) -> pd.DataFrame:

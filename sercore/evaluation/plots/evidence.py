@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from scipy.optimize import isotonic_regression
 
 from sercore.evaluation.plots.style import INK, PALE, STYLE, axes, styled
 from sercore.evaluation.tables import METRICS, arm_title
@@ -20,28 +21,33 @@ def paired_folds(scores) -> Figure:
     """
     alone, both = sorted(scores["arm"].unique(), key=len)
     figure, panels = axes(4.4, 1, 3, sharey=True)
-    told = []
+    told, ends = [], []
     for axis, metric in zip(panels, ("WA", "UA", "macro_f1")):
         wide = scores.pivot(index="fold", columns="arm", values=metric)[[alone, both]]
         for _, row in wide.iterrows():
             axis.plot([0, 1], row, color=PALE, linewidth=1.4, marker="o", markersize=5)
-        for fold, height in _spread_out(wide[both]).items():
-            axis.annotate(f"{fold}", (1, height), (6, 0), textcoords="offset points", va="center", fontsize=12)
         axis.plot([0, 1], wide.mean(), color=ACCENT, linewidth=3.2, marker="D", markersize=8)
         axis.set(title=METRICS[metric], xticks=[0, 1], xticklabels=["alone", "both"], xlim=(-0.25, 1.4))
+        ends.append(wide[both])
         told.append(f"{METRICS[metric]} from {wide[alone].mean():.3f} to {wide[both].mean():.3f} on average")
+    _name_folds(panels, ends)
     panels[0].set_ylabel("test score")
     figure.supxlabel(f"{arm_title(alone)} alone, or {arm_title(both)}", fontsize=STYLE["font.size"])
     figure.set_label(f"One line per fold from the one arm to the other: {'; '.join(told)}.")
     return figure
 
 
-def _spread_out(heights, gap: float = 0.012):
-    """Moves labels up where they would overlap."""
-    placed = heights.sort_values().copy()
-    for lower, upper in zip(placed.index, placed.index[1:]):
-        placed[upper] = max(placed[upper], placed[lower] + gap)
-    return placed
+def _name_folds(panels, ends, apart: float = 0.08) -> None:
+    """Writes the fold at the end of its line; names keep so much of the axis apart and move as little as that takes."""
+    low, high = panels[0].get_ylim()
+    gap = apart * (high - low)
+    for axis, heights in zip(panels, ends):
+        ranked, steps = heights.sort_values(), gap * np.arange(len(heights))
+        placed = isotonic_regression(ranked - steps).x + steps
+        for fold, height in zip(ranked.index, placed):
+            axis.annotate(f"{fold}", (1, height), (6, 0), textcoords="offset points", va="center", fontsize=13)
+        low, high = min(low, placed[0] - gap / 2), max(high, placed[-1] + gap / 2)
+    panels[0].set_ylim(low, high)
 
 
 @styled
@@ -150,8 +156,8 @@ def pareto(systems) -> Figure:
         look = {"marker": mark, "facecolor": fill, "edgecolor": INK, "linewidth": 1.6, "s": 110}
         axis.scatter(own["parameters"] / 1e6, own["value"], label=protocol, zorder=2, **look)
     for name, million, height, side in _names(shown):
-        look = {"ha": "left" if side > 0 else "right", "va": "center", "fontsize": 12}
-        axis.annotate(name, (million, height), (10 * side, 0), textcoords="offset points", **look)
+        look = {"ha": "left", "va": "center"} if side > 0 else {"ha": "right", "va": "bottom"}
+        axis.annotate(name, (million, height), (10 * side, 0), textcoords="offset points", fontsize=13, **look)
     axis.set_xscale("log")
     axis.xaxis.set_major_formatter(matplotlib.ticker.FuncFormatter(lambda value, _: f"{value:g}"))
     axis.margins(x=0.25, y=0.06)

@@ -125,7 +125,7 @@ def by_arrival(table, before: float, after: float) -> Figure:
         axis.axhline(value, color=INK, linewidth=1.2, linestyle="--")
         axis.annotate(name, (table["utterances"].max(), value), (0, offset), textcoords="offset points", ha="right", bbox=box)
     axis.set(xlabel="utterances of the speaker heard so far", ylabel="UA (band: 95 %)")
-    axis.set_xlim(1, table["utterances"].max())
+    axis.set_xlim(1, max(2, table["utterances"].max()))
     axis.xaxis.set_major_locator(matplotlib.ticker.MaxNLocator(8, integer=True))
     axis.margins(y=0.15)
     first, last = table["UA"].iloc[0], table["UA"].iloc[-1]
