@@ -34,6 +34,7 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip check
+	EAGER_IMPORT=1 $(BIN)/python -c 'import librosa'  # compiled by one process: several at a time spoil numba's cache
 	touch $@
 
 # What can be made again in minutes; runs on real corpora stay.

@@ -91,8 +91,8 @@ book.glue(**ablation.findings(arms, experiment))
 
 # %% [markdown]
 # The critical value is {glue:text}`critical`. At the printed values, t is at most {glue:text}`t_WA` for WA and
-# {glue:text}`t_macro_f1` for macro F1: whatever the folds were, neither gain is significant at five percent. Only
-# {glue:text}`beyond` can be. Allowing each printed number its rounding, the list of those that could be is
+# {glue:text}`t_macro_f1` for macro F1: whatever the folds were, neither gain is significant at five percent. The
+# scores that could be: {glue:text}`beyond`. Allowing each printed number its rounding, the list of those that could be is
 # {glue:text}`beyond_rounded`, in the best of all cases. The rank test of Wilcoxon cannot fall below
 # p = {glue:text}`wilcoxon_least` with five folds, even if every fold gains.
 #

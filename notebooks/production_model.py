@@ -153,9 +153,9 @@ cards = {name: write_card(run) for name, run in runs.items()}
 # ## What it means
 #
 # Trained on {glue:text}`corpora`, the model reaches a UA of {glue:text}`random_UA` where its speakers are known and of
-# {glue:text}`disjoint_UA` where they are new: a difference of {glue:text}`leak` points (interval
-# {glue:text}`leak_interval`), which {glue:text}`verdict` what these hold-outs can tell from zero. The paper's
-# {glue:text}`printed_WA` ({glue:text}`behind`) is a score of the first kind.
+# {glue:text}`disjoint_UA` where they are new: a difference of {glue:text}`leak` points. Its interval,
+# {glue:text}`leak_interval`, {glue:text}`verdict`. The paper's {glue:text}`printed_WA` ({glue:text}`behind`) is a score
+# of the first kind.
 
 # %% tags=["remove-input"]
 book.together(map(book.provenance, runs.values()))

@@ -23,7 +23,7 @@ CHOICES = {
 }
 ROOTS = ("iemocap_root", "cremad_root", "ravdess_root")
 # What says where and how fast, not what: two runs that differ in these alone are the same experiment.
-CIRCUMSTANCES = (*ROOTS, "target", "broken", "workers")
+CIRCUMSTANCES = (*ROOTS, "target", "geometry", "broken", "workers")
 PRODUCTION = "production"  # section of a profile: what differs where the split is not leave-one-session-out
 
 
@@ -45,6 +45,7 @@ class Experiment:
         drop_suspicious: leave out silent utterances and identical audio with two labels.
         broken: what an unreadable file does: "report" (named, counted, left out) or "stop".
         fold: 1 to 5, the session held out for testing [III-A]; means nothing to the production model.
+        geometry: backbone whose size and speed the quantization benchmark measures; its weights do not matter.
         backbone: a Hugging Face model name or folder, or distilhubert-scratch, small, tiny [III-C].
         max_seconds: longest input in seconds; the rest is cut [III-B].
         length: pad every batch to max_seconds ("fixed", the paper) or to its "longest" utterance, masked [III-B].
@@ -74,6 +75,7 @@ class Experiment:
     drop_suspicious: bool = False
     broken: str = "report"
     fold: int = 1
+    geometry: str = "distilhubert-scratch"
     backbone: str = "ntu-spml/distilhubert"
     max_seconds: float = 8.0
     length: str = "fixed"
@@ -182,8 +184,9 @@ class Experiment:
         return getattr(self, f"{corpus}_root")
 
     def identity(self) -> dict:
-        """The settings that make two runs the same experiment."""
-        return {name: value for name, value in asdict(self).items() if name not in CIRCUMSTANCES}
+        """The settings that make two runs the same experiment, and whether a corpus of it is synthetic."""
+        settings = {name: value for name, value in asdict(self).items() if name not in CIRCUMSTANCES}
+        return settings | {"synthetic": "synthetic" in map(self.root, self.corpora)}
 
 
 def _typed(name, kind, value):

@@ -259,7 +259,8 @@ def test_bold_cells_are_strong_and_still_escaped():
 
 
 def test_numbers_can_be_bold():
-    assert "<strong>1.5</strong>" in book.table(pd.DataFrame({"one": [1.5]}), "", bold=pd.DataFrame({"one": [True]})).data
+    bold = pd.DataFrame({"one": [True]})
+    assert "<strong>1.5</strong>" in book.table(pd.DataFrame({"one": [1.5]}), "Bold.", bold=bold).data
 
 
 def test_the_rebuilt_table_prints_the_papers_bold():

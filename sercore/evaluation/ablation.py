@@ -261,7 +261,7 @@ def findings(chosen: dict[str, list], experiment) -> dict[str, str]:
         "wilcoxon_least": f"{2 / 2**n:.4f}",
         "t_WA": f"{limits.loc['WA', 'high']:.2f}",
         "t_macro_f1": f"{limits.loc['macro_f1', 'high']:.2f}",
-        "beyond": " and ".join(beyond) or "none",
+        "beyond": ", ".join(beyond) or "none",
         "beyond_rounded": ", ".join(rounded) or "none",
         "F_WA": f"{limits.loc['WA', 'F']:.2f}",
         "p_WA": f"{limits.loc['WA', 'p']:.2f}",

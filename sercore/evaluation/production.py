@@ -88,5 +88,5 @@ def findings(runs: dict, experiment) -> dict[str, str]:
         "disjoint_UA": f"{found.loc['UA', 'one']:.3f}",
         "leak": f"{100 * found.loc['UA', 'gain']:+.1f}",
         "leak_interval": f"{low:+.1f} to {high:+.1f}",
-        "verdict": "lies beyond" if low > 0 or high < 0 else "does not lie beyond",
+        "verdict": "leaves zero out" if low > 0 or high < 0 else "holds zero, so that these hold-outs do not settle it",
     }

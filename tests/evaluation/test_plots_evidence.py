@@ -38,7 +38,8 @@ INTERVALS = pd.DataFrame(
     ["WA", "UA", "f1_anger"],
 )
 BINS = pd.DataFrame(
-    [(0.3, 0.4, 30, 0.36, 0.3), (0.4, 0.5, 12, 0.44, 0.6)], columns=["low", "high", "utterances", "confidence", "accuracy"]
+    [(0.3, 0.4, 30, 0.36, 0.3), (0.4, 0.5, 12, 0.44, 0.6)],
+    columns=["low", "high", "utterances", "confidence", "accuracy"],
 )
 SYSTEMS = pd.DataFrame(
     {
@@ -65,7 +66,8 @@ VARIANTS = pd.DataFrame(
 CURVE = pd.DataFrame({"utterances": range(1, 21), "UA": np.linspace(0.31, 0.48, 20)})
 CURVE = CURVE.assign(low=CURVE["UA"] - 0.05, high=CURVE["UA"] + 0.05)
 SKEWED = pd.DataFrame(
-    [(emotion, share, 0.5 - share / 4) for emotion in EMOTIONS for share in (0.25, 0.5, 1)], columns=["emotion", "share", "UA"]
+    [(emotion, share, 0.5 - share / 4) for emotion in EMOTIONS for share in (0.25, 0.5, 1)],
+    columns=["emotion", "share", "UA"],
 )
 SKEWED = SKEWED.assign(UA_least=SKEWED["UA"] - 0.03, UA_most=SKEWED["UA"] + 0.03)
 

@@ -62,8 +62,14 @@ def test_run_of_a_version_with_other_settings_is_named(finished):
         read_run(finished)
 
 
-def test_a_moved_corpus_is_the_same_experiment(finished):
-    assert claim(Experiment.from_profile("demo", fold=2, cremad_root="/elsewhere", workers=3)) == finished
+def test_a_moved_corpus_is_the_same_experiment():
+    here = claim(Experiment.from_profile("open", cremad_root="/here", ravdess_root="/here"))
+    assert claim(Experiment.from_profile("open", cremad_root="/there", ravdess_root="/there", workers=3)) == here
+
+
+def test_a_real_corpus_in_place_of_a_synthetic_one_is_another_experiment(finished):
+    with pytest.raises(ValueError, match="synthetic is True there, False here"):
+        claim(Experiment.from_profile("demo", fold=2, iemocap_root="/real", cremad_root="/real"))
 
 
 def test_run_of_other_code_is_set_aside_not_overwritten(finished, monkeypatch, capsys):

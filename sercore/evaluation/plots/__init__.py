@@ -3,6 +3,7 @@
 Every function returns a figure, whose label is its text alternative, and leaves matplotlib's global state alone.
 """
 
+from sercore.evaluation.plots.deployment import operator_times, size_and_loss, size_and_speed
 from sercore.evaluation.plots.evidence import gains, paired_folds, pareto, reliability, t_ranges, validation_curves
 from sercore.evaluation.plots.folds import (
     class_balance,
@@ -25,11 +26,14 @@ __all__ = [
     "durations",
     "gains",
     "learning_curves",
+    "operator_times",
     "paired_folds",
     "pareto",
     "per_class_scores",
     "recalls",
     "reliability",
+    "size_and_loss",
+    "size_and_speed",
     "spectrograms",
     "t_ranges",
     "unbalanced",

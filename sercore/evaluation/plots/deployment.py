@@ -1,0 +1,72 @@
+"""What a file costs and what it is worth."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from sercore.evaluation.plots.style import INK, PALE, axes, styled
+
+ACCENT = "#2b4c8c"
+
+
+@styled
+def size_and_speed(table) -> Figure:
+    """Milliseconds against megabytes, one mark per scheme.
+
+    Args:
+        table: index scheme; columns MB, milliseconds, low, high (quartiles).
+    """
+    figure, axis = axes(4.4)
+    for name, row in table.iterrows():
+        axis.vlines(row["MB"], row["low"], row["high"], color=PALE, linewidth=3)
+        _mark(axis, name, row["MB"], row["milliseconds"])
+    axis.set(xlabel="file (MB)", ylabel="latency (ms; line: quartiles)", ylim=(0, 1.15 * table["high"].max()))
+    axis.margins(x=0.2)
+    told = [f"{name} {row['MB']:.1f} MB, {row['milliseconds']:.0f} ms" for name, row in table.iterrows()]
+    figure.set_label(f"Latency against size. {'; '.join(told)}.")
+    return figure
+
+
+@styled
+def size_and_loss(table) -> Figure:
+    """What quantization does to UA against megabytes, with 95 % intervals.
+
+    Args:
+        table: index scheme; columns MB, gain, gain_low, gain_high (fractions of UA against fp32).
+    """
+    figure, axis = axes(4.4)
+    for name, row in table.iterrows():
+        axis.vlines(row["MB"], 100 * row["gain_low"], 100 * row["gain_high"], color=PALE, linewidth=3)
+        _mark(axis, name, row["MB"], 100 * row["gain"])
+    axis.axhline(0, color=INK, linewidth=1, linestyle=":")
+    axis.set(xlabel="file (MB)", ylabel="UA against fp32 (points)")
+    axis.margins(x=0.2, y=0.15)
+    told = [f"{name} {row['MB']:.2f} MB, {100 * row['gain']:+.2f} points" for name, row in table.iterrows()]
+    figure.set_label(f"Change of UA against size. {'; '.join(told)}.")
+    return figure
+
+
+def _mark(axis, name, x, y):
+    control = name in ("paper", "fp32")
+    axis.plot(x, y, "s" if control else "o", color=ACCENT, markerfacecolor="white" if control else ACCENT, markersize=9)
+    axis.annotate(name, (x, y), (8, 7), textcoords="offset points", fontsize=12)
+
+
+@styled
+def operator_times(times: dict) -> Figure:
+    """Where the time goes: milliseconds per operator type, one group of bars per scheme.
+
+    Args:
+        times: scheme to a series of milliseconds by operator, as `benchmark.operator_times` gives it; two schemes.
+    """
+    names = list(dict.fromkeys(name for own in times.values() for name in own.index[:8]))
+    figure, axis = axes(1.4 + 0.5 * len(names))
+    places, height = np.arange(len(names)), 0.38
+    looks = [{"color": PALE}, {"color": ACCENT, "hatch": "///", "edgecolor": "white"}]
+    for number, ((scheme, own), look) in enumerate(zip(times.items(), looks)):
+        axis.barh(places + (number - 0.5) * height, own.reindex(names, fill_value=0), height, label=scheme, **look)
+    axis.set(xlabel="milliseconds per waveform", yticks=places, yticklabels=names)
+    axis.invert_yaxis()
+    axis.legend(loc="lower right")
+    told = [f"{scheme}: " + ", ".join(f"{name} {value:.1f}" for name, value in own.head(3).items()) for scheme, own in times.items()]
+    figure.set_label(f"Milliseconds by operator. {'; '.join(told)}.")
+    return figure
