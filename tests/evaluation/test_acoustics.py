@@ -15,6 +15,11 @@ NOTHING = np.zeros(RATE // 4)
 SILENCE, CLICK = np.zeros(RATE), np.full(40, 0.1)
 
 
+@pytest.fixture(autouse=True)
+def own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SERCORE_CACHE", str(tmp_path / "cache"))
+
+
 def tone(hertz: float, amplitude: float = 0.1, semitones: float = 0) -> np.ndarray:
     """A sine whose pitch moves up and down by so many semitones, six times a second."""
     moving = hertz * 2 ** (semitones / 12 * np.sin(2 * np.pi * 6 * TIME))
