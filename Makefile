@@ -6,7 +6,7 @@ READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
 
-.PHONY: book open paper test notebooks results clean
+.PHONY: book open paper test notebooks results benchmark clean
 
 book: PROFILE = demo
 open: PROFILE = open
@@ -28,6 +28,12 @@ notebooks: $(READY)
 # The small numbers of the finished open runs, to be committed.
 results: $(READY)
 	$(BIN)/python workflow/record.py
+
+# Size, speed, accuracy and compatibility of the quantized files, measured on the full geometry; needs node and npm.
+benchmark: $(READY)
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/quantization_benchmark.ipynb $(RUNS)/benchmark.ipynb -f workflow/profiles/open.yaml
+	$(BIN)/python workflow/compatibility.py $(RUNS)/open/geometry-distilhubert-scratch results/open/compatibility.json
+	$(MAKE) results
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }

@@ -11,6 +11,7 @@ import nbformat
 import pytest
 import yaml
 
+from sercore.deployment import report
 from sercore.evaluation import ablation, production, tables, transfer
 from sercore.paths import PROJECT
 
@@ -22,6 +23,7 @@ FINDINGS = {
     "cremad_ablation": ablation.findings,
     "production_model": production.findings,
     "ravdess_analysis": transfer.findings,
+    "quantization_benchmark": report.findings,
 }
 
 

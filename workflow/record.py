@@ -4,6 +4,7 @@ import pandas as pd
 
 from sercore.config import Experiment
 from sercore.data import load_split, load_target
+from sercore.deployment import report
 from sercore.evaluation import ablation, adaptation, predictions, production, transfer
 from sercore.evaluation.statistics import bootstrap_alone
 from sercore.evaluation.tables import fold_scores
@@ -72,6 +73,12 @@ def production_tables(runs: dict[str, Run]) -> dict[str, pd.DataFrame]:
     }
 
 
+def benchmark_tables() -> dict[str, pd.DataFrame]:
+    """What the quantization benchmark measured, as its page kept it; nothing before it ran."""
+    kept = sorted(report.folder(Experiment.from_profile(PROFILE)).glob("*.csv"))
+    return {f"quantization_{file.stem}": pd.read_csv(file) for file in kept}
+
+
 def record() -> None:
     """Raises FileNotFoundError where no open run is finished."""
     runs = find_runs(PROFILE)
@@ -81,7 +88,7 @@ def record() -> None:
     folder = results_root() / PROFILE
     folder.mkdir(exist_ok=True)
     sources = {"loso": provenance(runs, ("fold", "permanent")), "production": provenance([*shipped.values()], ("split",))}
-    for name, table in (fold_tables(runs) | production_tables(shipped)).items():
+    for name, table in (fold_tables(runs) | production_tables(shipped) | benchmark_tables()).items():
         write_table(folder / f"{name}.csv", table.round(6))
         print(f"\n{name}\n{table.round(3).to_string(index=False)}")
     write_json(folder / "provenance.json", sources)

@@ -1,0 +1,85 @@
+"""Loads and runs each scheme on old and new ONNX Runtimes, each in an environment of its own, and in the browser's.
+
+python workflow/compatibility.py FOLDER OUT.json: FOLDER holds one .onnx per scheme, fp32.onnx among them. Writes which
+scheme runs where, with golden waveforms and the probabilities of fp32 in the newest runtime, against which all compare.
+"""
+
+import base64
+import json
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import numpy as np
+
+from sercore.data import SAMPLE_RATE
+from sercore.paths import runs_root
+from sercore.training.runs import write_json
+
+HERE = Path(__file__).parent
+PYTHON = {"1.17.3": ["numpy<2"], "1.19.2": ["numpy<2"], "1.22.1": [], "1.24.4": [], "1.31.1": []}  # onnxruntime
+WEB = "1.30.0"  # onnxruntime-web
+NEWEST = list(PYTHON)[-1]
+SECONDS = {"tone": 0.5, "voice": 1.0, "long": 3.0}
+
+
+def waveforms(seed: int = 0) -> dict[str, str]:
+    """Golden waveforms as base64 of 16-bit samples: a tone, a buzz with falling pitch, and a longer one with pauses."""
+    random, found = np.random.default_rng(seed), {}
+    for name, seconds in SECONDS.items():
+        time = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
+        pitch = 440 if name == "tone" else 220 - 60 * time / seconds
+        phase = 2 * np.pi * np.cumsum(np.broadcast_to(pitch, time.shape)) / SAMPLE_RATE
+        voice = sum(np.sin(number * phase) / number for number in range(1, 2 if name == "tone" else 20))
+        if name == "long":
+            voice = voice * (np.sin(2 * np.pi * time) > -0.5)
+        noisy = 0.3 * voice / np.abs(voice).max() + random.normal(0, 0.002, len(time))
+        found[name] = base64.b64encode((noisy * 32767).astype("<i2").tobytes()).decode()
+    return found
+
+
+def python_runtime(version: str, folder: str, golden: Path) -> dict:
+    """What one version of onnxruntime does with the files, in an environment that is made once."""
+    place = runs_root() / "runtimes" / version
+    python = place / "bin" / "python"
+    if not (place / "ready").is_file():
+        venv.create(place, with_pip=True, clear=True)
+        wanted = [f"onnxruntime=={version}", *PYTHON[version]]
+        subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
+        (place / "ready").touch()
+    return _answer([python, HERE / "golden.py", folder, golden])
+
+
+def web_runtime(folder: str, golden: Path) -> dict:
+    """The same in onnxruntime-web under Node; needs npm."""
+    place = runs_root() / "runtimes" / f"web-{WEB}"
+    place.mkdir(parents=True, exist_ok=True)
+    if not (place / "node_modules" / "onnxruntime-web").is_dir():
+        (place / "package.json").write_text("{}")
+        subprocess.run(["npm", "install", "--silent", f"onnxruntime-web@{WEB}"], cwd=place, check=True)
+    return _answer(["node", HERE / "golden.mjs", folder, golden, place])
+
+
+def _answer(command: list) -> dict:
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def main(folder: str, out: str) -> None:
+    """Asks every runtime and writes one file."""
+    golden = runs_root() / "runtimes" / "golden.json"
+    golden.parent.mkdir(parents=True, exist_ok=True)
+    given = {"sample_rate": SAMPLE_RATE, "waveforms": waveforms()}
+    write_json(golden, given)
+    answers = []
+    for version in PYTHON:
+        answers.append(python_runtime(version, folder, golden))
+        print(answers[-1]["runtime"], flush=True)
+    answers.append(web_runtime(folder, golden))
+    expected = next(answer for answer in answers if answer["runtime"].endswith(f" {NEWEST}"))["schemes"]
+    write_json(Path(out), given | {"expected": expected, "runtimes": {one["runtime"]: one["schemes"] for one in answers}})
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
