@@ -126,7 +126,7 @@ book.table(report.distance(floors, longest), "How far each scheme is from its fl
 target, _ = load_target(experiment)
 answers = {name: benchmark.answers(trained, table) for name, table in (("hold_out", split.test), ("target", target))}
 losses = {name: benchmark.losses(found) for name, found in answers.items()}
-book.table(report.losses(losses), "Scores, drift of the probabilities and equal answers, against fp32.")
+book.table(report.losses(losses), "Scores, drift of the probabilities and equal answers, against fp32.", index=False)
 
 # %%
 book.figure(plots.size_and_loss(report.with_size(losses["target"], trained)), "UA on the target corpus against size.")
