@@ -12,7 +12,7 @@ from sercore.data.corpora import load_corpus
 from sercore.data.protocol import Split, loso_split, production_split
 from sercore.emotions import EMOTIONS
 
-MIN_SECONDS = 0.1  # shorter utterances are padded to it: the feature encoder needs 400 samples for one frame
+MIN_SECONDS = 0.12  # shorter utterances are padded to it: the smallest backbones need 1,888 samples for one frame
 
 
 def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset]:

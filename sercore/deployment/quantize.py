@@ -83,7 +83,7 @@ def quantize(
     calibration: Sequence[np.ndarray] | None = None,
     reduce_range: bool = False,
     signed: bool = False,
-    method: str = "minmax",
+    method: str = "percentile",
 ) -> Path:
     """Writes a quantized copy of an exported file, whole or not at all.
 
@@ -98,7 +98,7 @@ def quantize(
             least `LEAST_UTTERANCES` for the schemes in `CALIBRATED`, the others need none.
         reduce_range: 7-bit weights, for x86 processors without VNNI, where sums of 8-bit products can overflow.
         signed: calibrated activations as int8 instead of uint8, for ARM.
-        method: of calibration, one of `METHODS`.
+        method: of calibration, one of `METHODS`; "minmax" takes a third of the default's time and drifts more.
 
     Raises:
         FileNotFoundError: there is no such file.
