@@ -32,7 +32,9 @@ results: $(READY)
 # Size, speed, accuracy and compatibility of the quantized files, measured on the full geometry; needs node and npm.
 benchmark: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/quantization_benchmark.ipynb $(RUNS)/benchmark.ipynb -f workflow/profiles/open.yaml
-	$(BIN)/python workflow/compatibility.py $(RUNS)/open/geometry-distilhubert-scratch results/open/compatibility.json
+	$(BIN)/python workflow/compatibility.py results/open/compatibility.json \
+		"distilhubert-scratch, random weights=$(RUNS)/open/geometry-distilhubert-scratch" \
+		"small, trained=$(RUNS)/open/cremad-production-disjoint/onnx"
 	$(MAKE) results
 
 $(READY): requirements.txt pyproject.toml

@@ -1,7 +1,7 @@
 """Loads and runs each scheme on old and new ONNX Runtimes, each in an environment of its own, and in the browser's.
 
-python workflow/compatibility.py FOLDER OUT.json: FOLDER holds one .onnx per scheme, fp32.onnx among them. Writes which
-scheme runs where, with golden waveforms and the probabilities of fp32 in the newest runtime, against which all compare.
+python workflow/compatibility.py OUT.json MODEL=FOLDER ...: each FOLDER holds one .onnx per scheme of a model. Writes which
+scheme runs where, with golden waveforms and each scheme's probabilities in the newest runtime, against which all compare.
 """
 
 import base64
@@ -66,19 +66,24 @@ def _answer(command: list) -> dict:
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def main(folder: str, out: str) -> None:
-    """Asks every runtime and writes one file."""
+def main(out: str, *models: str) -> None:
+    """Asks every runtime about every model and writes one file."""
     golden = runs_root() / "runtimes" / "golden.json"
     golden.parent.mkdir(parents=True, exist_ok=True)
     given = {"sample_rate": SAMPLE_RATE, "waveforms": waveforms()}
     write_json(golden, given)
+    found = {name: _everywhere(folder, golden) for name, folder in (model.split("=", 1) for model in models)}
+    write_json(Path(out), given | {"models": found})
+
+
+def _everywhere(folder: str, golden: Path) -> dict:
     answers = []
     for version in PYTHON:
         answers.append(python_runtime(version, folder, golden))
-        print(answers[-1]["runtime"], flush=True)
+        print(folder, answers[-1]["runtime"], flush=True)
     answers.append(web_runtime(folder, golden))
     expected = next(answer for answer in answers if answer["runtime"].endswith(f" {NEWEST}"))["schemes"]
-    write_json(Path(out), given | {"expected": expected, "runtimes": {one["runtime"]: one["schemes"] for one in answers}})
+    return {"expected": expected, "runtimes": {one["runtime"]: one["schemes"] for one in answers}}
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
 """Writes the small numbers of the finished open runs to results/open/, with what they depend on. Run by `make results`."""
 
+import json
+
 import pandas as pd
 
-from sercore.config import Experiment
+from sercore.config import FOLDS, Experiment
 from sercore.data import load_split, load_target
 from sercore.deployment import report
 from sercore.evaluation import ablation, adaptation, predictions, production, transfer
@@ -80,18 +82,30 @@ def benchmark_tables() -> dict[str, pd.DataFrame]:
 
 
 def record() -> None:
-    """Raises FileNotFoundError where no open run is finished."""
-    runs = find_runs(PROFILE)
-    shipped = {run.experiment.split: run for run in find_runs(PROFILE, *production.SPLITS)}
-    if not runs or len(shipped) < len(production.SPLITS):
-        raise FileNotFoundError(f"the runs of the {PROFILE} profile are not all finished; train them first: make {PROFILE}.")
+    """Writes the tables of what is finished; of the rest, what is there stays.
+
+    Raises:
+        FileNotFoundError: nothing is finished.
+    """
+    folds, shipped = find_runs(PROFILE), {run.experiment.split: run for run in find_runs(PROFILE, *production.SPLITS)}
+    tables, sources = benchmark_tables(), {}
+    if len(folds) == 2 * len(FOLDS):
+        tables, sources["loso"] = tables | fold_tables(folds), provenance(folds, ("fold", "permanent"))
+    if len(shipped) == len(production.SPLITS):
+        tables, sources["production"] = tables | production_tables(shipped), provenance([*shipped.values()], ("split",))
+    if not tables:
+        raise FileNotFoundError(f"no table of the {PROFILE} profile is finished; train its runs first: make {PROFILE}.")
+    _write(tables, sources)
+
+
+def _write(tables: dict[str, pd.DataFrame], sources: dict[str, dict]) -> None:
     folder = results_root() / PROFILE
     folder.mkdir(exist_ok=True)
-    sources = {"loso": provenance(runs, ("fold", "permanent")), "production": provenance([*shipped.values()], ("split",))}
-    for name, table in (fold_tables(runs) | production_tables(shipped) | benchmark_tables()).items():
+    for name, table in tables.items():
         write_table(folder / f"{name}.csv", table.round(6))
         print(f"\n{name}\n{table.round(3).to_string(index=False)}")
-    write_json(folder / "provenance.json", sources)
+    file = folder / "provenance.json"
+    write_json(file, (json.loads(file.read_text()) if file.is_file() else {}) | sources)
 
 
 if __name__ == "__main__":

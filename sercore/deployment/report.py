@@ -13,6 +13,7 @@ from sercore.training.runs import write_table
 
 SECONDS, THREADS = (1, 3, 8), (1, 2)
 CONTROL = "paper"  # not for shipping
+OTHER_ANSWER = ", other answer"
 SHIPPED = [scheme for scheme in SCHEMES if scheme not in ("fp32", CONTROL)]
 
 
@@ -129,16 +130,18 @@ def keep(experiment, **tables: pd.DataFrame) -> None:
 
 
 def compatibility() -> pd.DataFrame:
-    """results/open/compatibility.json: the largest change of a probability per scheme and runtime, or its refusal."""
+    """results/open/compatibility.json: the largest change of a probability per model, scheme and runtime, or its refusal."""
     file = paths.results_root() / "open" / "compatibility.json"
     if not file.is_file():
         return pd.DataFrame()
-    found = json.loads(file.read_text())
-    cells = {
-        runtime: {scheme: _drift(own, found["expected"][scheme]) for scheme, own in answered.items()}
-        for runtime, answered in found["runtimes"].items()
-    }
-    return pd.DataFrame(cells).reindex(SCHEMES)
+    tables = {}
+    for model, found in json.loads(file.read_text())["models"].items():
+        cells = {
+            runtime: {scheme: _drift(own, found["expected"][scheme]) for scheme, own in answered.items()}
+            for runtime, answered in found["runtimes"].items()
+        }
+        tables[model] = pd.DataFrame(cells).reindex(SCHEMES)
+    return pd.concat(tables, names=["model", "scheme"])
 
 
 def _drift(answered: dict, expected: dict) -> str:
@@ -148,7 +151,7 @@ def _drift(answered: dict, expected: dict) -> str:
         return "runs"
     pairs = [(np.array(answered[name]), np.array(expected[name])) for name in expected]
     same = all(one.argmax() == other.argmax() for one, other in pairs)
-    return f"{max(np.abs(one - other).max() for one, other in pairs):.1e}" + ("" if same else ", other answer")
+    return f"{max(np.abs(one - other).max() for one, other in pairs):.1e}" + ("" if same else OTHER_ANSWER)
 
 
 def findings(table: pd.DataFrame, times: pd.DataFrame, tables: dict[str, pd.DataFrame], experiment) -> dict[str, str]:
