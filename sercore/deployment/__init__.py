@@ -6,7 +6,11 @@ from types import ModuleType
 
 HOMES = {
     "EmotionClassifier": "classifier",
+    "Rules": "rules",
     "SCHEMES": "quantize",
+    "VoiceNote": "voice_note",
+    "VoiceNoteStream": "voice_note",
+    "analyze_voice_note": "voice_note",
     "export_onnx": "export",
     "quantize": "quantize",
     "write_card": "card",

@@ -1,0 +1,114 @@
+"""Audio as it comes: a file, a waveform or chunks, piece by piece, so that its length does not matter."""
+
+import re
+from collections.abc import Iterable, Iterator
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+
+import numpy as np
+
+from sercore.deployment.classifier import _checked
+
+PIECE = 4_096  # samples of a file or waveform at once, as exact as damage can be placed
+NO_LENGTH = 2_000_000_000  # bytes; what a writer to a pipe, who cannot know, puts into a WAV header is above it
+SHORT = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)  # of WAV and AIFF; libsndfile notes it and reads on
+
+
+def pieces(audio, sample_rate: float) -> tuple[Iterable, float]:
+    """Waveforms one after the other, and their rate in Hz.
+
+    Args:
+        audio: file, waveform (samples,) or iterable of waveforms.
+        sample_rate: of a waveform; a file tells its own.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ModuleNotFoundError: soundfile is not installed.
+        ValueError: what cannot be decoded; while it is read also a file that is damaged, cut short, empty or not finite.
+        TypeError: none of these.
+    """
+    if isinstance(audio, (str, Path)):
+        return _opened(audio)
+    if hasattr(audio, "__array__"):
+        whole = np.ndim(audio) != 1
+        return [audio] if whole else (audio[start : start + PIECE] for start in range(0, len(audio), PIECE)), sample_rate
+    if not isinstance(audio, Iterable):
+        raise TypeError(f"audio is of the type {type(audio).__name__}; give a file, a waveform or an iterable of waveforms.")
+    return audio, sample_rate
+
+
+def waveform(samples) -> np.ndarray:
+    """Float32 (samples,), as the classifier takes it, except that no samples are no mistake.
+
+    Raises:
+        ValueError: channels, another shape or type, or numbers that are not finite.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim == 2:
+        axis = int(np.argmin(samples.shape))
+        raise ValueError(f"audio of the shape {samples.shape} has channels; average them: audio.mean(axis={axis}).")
+    if samples.ndim != 1:
+        raise ValueError(f"audio has the shape {samples.shape}; give waveforms (samples,).")
+    return _checked(samples) if samples.size else np.zeros(0, np.float32)
+
+
+def resampler(rate: float, target: int):
+    """A stream from one rate to another, or None where they are the same.
+
+    Raises:
+        ModuleNotFoundError: soxr is not installed.
+        ValueError: an impossible rate.
+    """
+    if not 0 < rate < float("inf"):
+        raise ValueError(f"sample_rate is {rate}; give it in Hz.")
+    return None if rate == target else _library("soxr", f"other rates than {target} Hz").ResampleStream(rate, target, 1, dtype="float32")
+
+
+def _opened(path: str | Path) -> tuple[Iterator[np.ndarray], int]:
+    soundfile = _library("soundfile", "files of audio")
+    if not Path(path).is_file():
+        raise FileNotFoundError(f"{path}: no such file.")
+    try:
+        info = soundfile.info(path)
+    except soundfile.LibsndfileError as error:
+        raise ValueError(f"{path}: cannot be decoded ({error.error_string})") from None
+    return _decoded(path, info, soundfile), info.samplerate
+
+
+def _decoded(path: str | Path, info, soundfile: ModuleType) -> Iterator[np.ndarray]:
+    """Pieces of a file, its channels averaged."""
+    reached = 0
+    with soundfile.SoundFile(path) as file:
+        while True:
+            try:
+                piece = file.read(PIECE, dtype="float32", always_2d=True)
+            except soundfile.LibsndfileError:
+                raise ValueError(f"{path}: damaged, cannot be decoded after {reached / info.samplerate:.1f} s") from None
+            if not len(piece):
+                break
+            if not np.isfinite(piece).all():
+                raise ValueError(f"{path}: holds values that are not finite after {reached / info.samplerate:.1f} s")
+            reached += len(piece)
+            yield piece.mean(axis=1)
+    _whole(path, info, reached)
+
+
+def _whole(path: str | Path, info, reached: int) -> None:
+    """Refuses a file that ends before its header says."""
+    promised = info.frames
+    short = SHORT.search(info.extra_info)
+    if short and int(short[1]) < NO_LENGTH:
+        promised = info.frames * int(short[1]) // max(1, int(short[2]))
+    if reached < promised < 2**62:  # libsndfile's word for an unknown length is above
+        rate = info.samplerate
+        raise ValueError(f"{path}: truncated after {reached / rate:.1f} of {promised / rate:.1f} s; record or copy it again.")
+    if not reached:
+        raise ValueError(f"{path}: holds no audio")
+
+
+def _library(name: str, need: str) -> ModuleType:
+    try:
+        return import_module(name)
+    except ModuleNotFoundError:
+        raise ModuleNotFoundError(f"{need} need {name}: pip install {name}.") from None

@@ -1,0 +1,57 @@
+"""How a voice note is heard: every number that decides, in one place."""
+
+from dataclasses import dataclass
+from math import isfinite
+from numbers import Real
+
+AGGREGATES = ("weighted", "mean", "median")
+SECONDS = ("min_speech", "min_silence", "pad", "max_pause", "window", "overlap")
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The settings of a voice note. Lengths are rounded to whole samples at 16 kHz.
+
+    Attributes:
+        vad: look for speech with Silero's network; False counts all of the recording as speech.
+        threshold: probability at which speech begins.
+        release: probability below which speech may end; at most `threshold`.
+        min_speech: seconds; bursts that are not longer are dropped.
+        min_silence: seconds below `release` that end a segment.
+        pad: seconds added to both ends of a segment; neighbours nearer than two of them meet at the middle.
+        max_pause: seconds; a longer pause between segments ends a passage.
+        window: seconds the classifier hears at once, at most.
+        overlap: seconds by which a window of a long passage reaches into the one before; less than `window`.
+        aggregate: of the windows: "weighted" by their speech, plain "mean", or "median" of each class, renormalised.
+
+    Raises:
+        ValueError: a value that cannot be meant.
+    """
+
+    vad: bool = True
+    threshold: float = 0.5
+    release: float = 0.35
+    min_speech: float = 0.25
+    min_silence: float = 0.1
+    pad: float = 0.03
+    max_pause: float = 1.0
+    window: float = 8.0
+    overlap: float = 0.0
+    aggregate: str = "weighted"
+
+    def __post_init__(self):
+        self._require("vad", isinstance(self.vad, bool), "True or False")
+        for name in ("threshold", "release", *SECONDS):
+            number = getattr(self, name)
+            self._require(name, isinstance(number, Real) and not isinstance(number, bool) and isfinite(number), "a number")
+        self._require("threshold", 0 < self.threshold <= 1, "a probability above 0, at most 1")
+        self._require("release", 0 < self.release <= self.threshold, f"a probability above 0, at most threshold ({self.threshold})")
+        for name in SECONDS:
+            self._require(name, getattr(self, name) >= 0, "seconds, 0 or more")
+        self._require("window", self.window >= 0.1, "at least 0.1 s")
+        self._require("overlap", self.overlap <= self.window - 0.1, f"at least 0.1 s less than window ({self.window} s)")
+        self._require("aggregate", self.aggregate in AGGREGATES, f"one of {', '.join(AGGREGATES)}")
+
+    def _require(self, name: str, met: bool, wanted: str) -> None:
+        if not met:
+            raise ValueError(f"Rules: {name} is {getattr(self, name)!r}; give {wanted}.")
