@@ -80,7 +80,7 @@ class EmotionClassifier:
         """
         if isinstance(audio, (str, Path)):
             audio, sample_rate = read(audio)
-        waveform = _checked(audio)
+        waveform = checked(audio)
         rate = self.metadata["sample_rate"]
         if sample_rate != rate:
             waveform = _converted(waveform, sample_rate, rate)
@@ -112,7 +112,7 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
     return waveform.mean(axis=1), rate
 
 
-def _checked(audio) -> np.ndarray:
+def checked(audio) -> np.ndarray:
     """Float32 (samples,) or (batch, samples)."""
     waveform = np.asarray(audio)
     if waveform.ndim not in (1, 2):

@@ -8,10 +8,11 @@ from types import ModuleType
 
 import numpy as np
 
-from sercore.deployment.classifier import _checked
+from sercore.deployment.classifier import checked
 
 PIECE = 4_096  # samples of a file or waveform at once, as exact as damage can be placed
 NO_LENGTH = 2_000_000_000  # bytes; what a writer to a pipe, who cannot know, puts into a WAV header is above it
+UNKNOWN = 2**62  # samples; libsndfile's number for a FLAC file from a pipe, whose end soundfile does not reach, is above it
 SHORT = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)  # of WAV and AIFF; libsndfile notes it and reads on
 
 
@@ -50,7 +51,7 @@ def waveform(samples) -> np.ndarray:
         raise ValueError(f"audio of the shape {samples.shape} has channels; average them: audio.mean(axis={axis}).")
     if samples.ndim != 1:
         raise ValueError(f"audio has the shape {samples.shape}; give waveforms (samples,).")
-    return _checked(samples) if samples.size else np.zeros(0, np.float32)
+    return checked(samples) if samples.size else np.zeros(0, np.float32)
 
 
 def resampler(rate: float, target: int):
@@ -73,6 +74,11 @@ def _opened(path: str | Path) -> tuple[Iterator[np.ndarray], int]:
         info = soundfile.info(path)
     except soundfile.LibsndfileError as error:
         raise ValueError(f"{path}: cannot be decoded ({error.error_string})") from None
+    if info.frames >= UNKNOWN:
+        raise ValueError(f"{path}: does not tell its length; convert it: ffmpeg -i {Path(path).name} other.wav")
+    short = SHORT.search(info.extra_info)
+    if short and int(short[1]) < NO_LENGTH:
+        raise _truncated(path, info, info.frames, info.frames * int(short[1]) // max(1, int(short[2])))
     return _decoded(path, info, soundfile), info.samplerate
 
 
@@ -91,20 +97,15 @@ def _decoded(path: str | Path, info, soundfile: ModuleType) -> Iterator[np.ndarr
                 raise ValueError(f"{path}: holds values that are not finite after {reached / info.samplerate:.1f} s")
             reached += len(piece)
             yield piece.mean(axis=1)
-    _whole(path, info, reached)
-
-
-def _whole(path: str | Path, info, reached: int) -> None:
-    """Refuses a file that ends before its header says."""
-    promised = info.frames
-    short = SHORT.search(info.extra_info)
-    if short and int(short[1]) < NO_LENGTH:
-        promised = info.frames * int(short[1]) // max(1, int(short[2]))
-    if reached < promised < 2**62:  # libsndfile's word for an unknown length is above
-        rate = info.samplerate
-        raise ValueError(f"{path}: truncated after {reached / rate:.1f} of {promised / rate:.1f} s; record or copy it again.")
+    if reached < info.frames:
+        raise _truncated(path, info, reached, info.frames)
     if not reached:
         raise ValueError(f"{path}: holds no audio")
+
+
+def _truncated(path: str | Path, info, reached: int, promised: int) -> ValueError:
+    there, all_of_it = (samples / info.samplerate for samples in (reached, promised))
+    return ValueError(f"{path}: truncated after {there:.1f} of {all_of_it:.1f} s; record or copy it again.")
 
 
 def _library(name: str, need: str) -> ModuleType:

@@ -248,6 +248,12 @@ def aggregate(probabilities: np.ndarray, weights: np.ndarray, how: str) -> np.nd
     return middle / middle.sum() if middle.any() else probabilities.mean(axis=0)
 
 
+def certainty(probabilities: np.ndarray) -> float:
+    """1 - entropy / log(labels): 0 where all of (labels,) are equal, 1 where one is sure."""
+    possible = probabilities[probabilities > 0]
+    return float(1 + (possible * np.log(possible)).sum() / np.log(len(probabilities)))
+
+
 def _note(seconds: float, segments: list, rows: list[dict], labels: tuple[str, ...], rules: Rules) -> VoiceNote:
     spans = pd.DataFrame(np.reshape(segments, (-1, 2)) / SAMPLE_RATE, columns=["start", "end"])
     windows = pd.DataFrame(rows, columns=["start", "end", "speech", "weight", *labels], dtype=float)
@@ -255,9 +261,6 @@ def _note(seconds: float, segments: list, rows: list[dict], labels: tuple[str, .
         return VoiceNote(seconds, spans, windows, None, None, float("nan"), float("nan"))
     heard, weights = windows[list(labels)].to_numpy(), windows["weight"].to_numpy()
     total = aggregate(heard, weights, rules.aggregate)
-    entropy = -(total * np.log(np.maximum(total, np.finfo(float).tiny))).sum()
     agreement = weights[heard.argmax(axis=1) == total.argmax()].sum() / weights.sum()
     probabilities = dict(zip(labels, total.tolist(), strict=True))
-    return VoiceNote(
-        seconds, spans, windows, probabilities, labels[total.argmax()], float(1 - entropy / np.log(len(labels))), float(agreement)
-    )
+    return VoiceNote(seconds, spans, windows, probabilities, labels[total.argmax()], certainty(total), float(agreement))
