@@ -18,13 +18,13 @@ import torch
 from sercore.data import SAMPLE_RATE, read_audio
 from sercore.deployment.classifier import EmotionClassifier
 from sercore.deployment.export import export_onnx
-from sercore.deployment.quantize import SCHEMES, quantize
+from sercore.deployment.quantize import METHODS, SCHEMES, quantize
 from sercore.emotions import EMOTIONS
 from sercore.evaluation import predictions
 from sercore.evaluation.statistics import bootstrap
 
 MB, MIB = 10**6, 2**20
-INTEGER = ("ConvInteger", "MatMulInteger", "MatMulNBits", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear")
+INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear")
 FIRST = 3  # runs that warm up and do not count
 PEAK_MEMORY = """
 import json, os, resource, sys
@@ -224,6 +224,24 @@ def answers(files: dict[str, Path], table: pd.DataFrame) -> dict[str, pd.DataFra
         for name, classifier in classifiers.items():
             found[name].append(classifier.probabilities(waveform))
     return {name: predictions(table, np.stack(rows)) for name, rows in found.items()}
+
+
+def calibration_methods(float_file: Path, scheme: str, calibration, table: pd.DataFrame) -> pd.DataFrame:
+    """What each way to find the range of an activation changes against float.
+
+    Args:
+        float_file: from `export_onnx`, of a trained model.
+        scheme: one that is calibrated.
+        calibration: waveforms of training speech.
+        table: utterances to compare on, with path and emotion; not those that a score is reported on.
+
+    Returns:
+        A row per method: drift_mean and drift_most of a probability, and agreement, the share of equal answers.
+    """
+    with TemporaryDirectory() as folder:
+        files = {name: quantize(float_file, scheme, Path(folder, f"{name}.onnx"), calibration, method=name) for name in METHODS}
+        found = answers({"fp32": float_file} | files, table)
+    return losses(found, draws=1).loc[[*METHODS], ["drift_mean", "drift_most", "agreement"]]
 
 
 def losses(found: dict[str, pd.DataFrame], draws: int = 10_000) -> pd.DataFrame:

@@ -1,33 +1,27 @@
 """From a model to one ONNX file that takes audio as it was recorded: the preprocessing is part of the graph."""
 
-import copy
 import io
 import json
 import tempfile
-from math import ceil
 from pathlib import Path
 
 import onnx
 import onnxruntime
 import torch
 from onnx import ModelProto
-from torch import Tensor, nn
-from torch.nn.utils import parametrize
-from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
+from torch import nn
+from transformers import PreTrainedModel
 
 from sercore import __version__
 from sercore.data.audio import MAX_SECONDS, PEAK, PRE_EMPHASIS, SAMPLE_RATE, SILENCE_PEAK, TRIM_TOP_DB
-from sercore.data.dataset import MIN_SECONDS
 from sercore.deployment.card import LICENSES
+from sercore.deployment.graph import Graph
 from sercore.evaluation.tables import origin
 from sercore.training import Run
 from sercore.training.model import load_classifier
 from sercore.training.runs import code_fingerprint
 
 OPSET, IR = 17, 8  # the oldest opset with layer normalization as one operator, and the oldest IR that has it
-FRAME, HOP = 2048, 512  # samples, of librosa.effects.trim
-QUIETEST = 1e-10  # power below which librosa tells no levels apart (-100 dB)
-PLAIN = "sercore-export"  # the attention below, as transformers knows it
 PREPROCESSING = (
     f"trim at {TRIM_TOP_DB:g} dB below the loudest frame, pre-emphasis {PRE_EMPHASIS:g}, peak to {PEAK:g} unless the "
     f"recorded peak is below {SILENCE_PEAK:g}, cut to max_seconds, "
@@ -72,7 +66,7 @@ def export_onnx(
         "parameters": model.num_parameters(),
         "sercore": __version__,
     } | (_facts(run) if run else _no_facts(model))
-    return _write(_simplified(_traced(_Graph(model, length, max_seconds))), metadata, Path(file))
+    return _write(_simplified(_traced(Graph(model, length, max_seconds))), metadata, Path(file))
 
 
 def _length(run: Run | None, length: str | None, max_seconds: float | None) -> tuple[str, float]:
@@ -103,147 +97,6 @@ def _facts(run: Run) -> dict:
 def _no_facts(model: PreTrainedModel) -> dict:
     nothing = {"corpora": [], "synthetic": False, "license": "", "scores": {}}
     return nothing | {"backbone": model.config.model_type, "code": code_fingerprint()}
-
-
-class Chain(nn.Module):
-    """The chain of training in tensor operations: `sercore.data.preprocess`, then `sercore.data.Collator`.
-
-    Args:
-        length, max_seconds: as for the collator.
-        least: samples; shorter utterances are filled up to it.
-    """
-
-    def __init__(self, length: str, max_seconds: float, least: int):
-        super().__init__()
-        self.length, self.most, self.least = length, round(max_seconds * SAMPLE_RATE), least
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """Recorded audio (batch, samples) to model input (batch, samples) and the lengths of its rows (batch, 1)."""
-        start, end = _loud_part(waveform)
-        place = torch.arange(waveform.shape[1])
-        inside = ((place >= start) & (place < end)).float()
-        trimmed = waveform * inside
-        rest = trimmed[:, 1:] - PRE_EMPHASIS * trimmed[:, :-1]
-        emphasized = torch.cat([trimmed[:, :1], rest], 1) * inside
-        peak = emphasized.abs().amax(1, keepdim=True)
-        silent = (waveform.abs().amax(1, keepdim=True) < SILENCE_PEAK) | (peak == 0)
-        return self._cut(emphasized * torch.where(silent, 1.0, PEAK / torch.where(silent, 1.0, peak)), start, end)
-
-    def _cut(self, waveform: Tensor, start: Tensor, end: Tensor) -> tuple[Tensor, Tensor]:
-        """Moves every row to the front and brings all to one width."""
-        kept = (end - start).clamp(max=self.most)
-        lengths = kept.clamp(min=self.least)
-        widths = torch.full_like(lengths, self.most) if self.length == "fixed" else lengths
-        place = torch.arange(widths.max())  # taken from a tensor, so that no table of indices enters the file
-        rows = waveform.gather(1, (start + place).clamp(max=waveform.shape[1] - 1))
-        return rows * (place < kept), lengths
-
-
-def _loud_part(waveform: Tensor) -> tuple[Tensor, Tensor]:
-    """What librosa.effects.trim keeps of each row: its first sample and the one behind its last, both (batch, 1)."""
-    last = _ends(waveform)
-    power = nn.functional.avg_pool1d(waveform[:, None].square(), FRAME, HOP, FRAME // 2)[:, 0].clamp(min=QUIETEST)
-    frame = torch.arange(power.shape[1])
-    loud = (power > 10 ** (-TRIM_TOP_DB / 10) * power.amax(1, keepdim=True)) & (frame <= last // HOP)
-    first = torch.where(loud, frame, power.shape[1]).amin(1, keepdim=True)
-    behind = torch.where(loud, frame + 1, 0).amax(1, keepdim=True)
-    return first * HOP, torch.minimum(behind * HOP, last)
-
-
-def _ends(waveform: Tensor) -> Tensor:
-    """Lengths of the rows (batch, 1): all of a single row or of silence, else up to the last sample that is not 0."""
-    samples = waveform.shape[1]
-    end = torch.where(waveform != 0, torch.arange(1, samples + 1), 0).amax(1, keepdim=True)
-    whole = (end == 0) | (torch.ones_like(end).sum() == 1)
-    return torch.where(whole, samples, end)
-
-
-class _Graph(nn.Module):
-    """Recorded audio to logits and probabilities."""
-
-    def __init__(self, model: PreTrainedModel, length: str, max_seconds: float):
-        super().__init__()
-        self.receptive, self.stride = _frame(model)
-        self.chain = Chain(length, max_seconds, max(round(MIN_SECONDS * SAMPLE_RATE), self.receptive))
-        self.masked, self.model = length == "longest", _plain(model)
-        first = self.model.base_model.feature_extractor.conv_layers[0]
-        self.norm = _RowNorm(first) if isinstance(getattr(first, "layer_norm", None), nn.GroupNorm) else None
-        if self.norm:
-            first.layer_norm = self.norm
-        for module in (self.model, self.model.base_model):
-            module._get_feature_vector_attention_mask = self._frame_mask
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        values, lengths = self.chain(waveform)
-        lengths = lengths if self.masked else None
-        if self.norm:
-            self.norm.lengths = lengths
-        logits = self.model(values, attention_mask=lengths).logits
-        return logits, logits.softmax(-1)
-
-    def _frame_mask(self, frames: int, lengths: Tensor, *_, **__) -> Tensor:
-        """Which frames are the row's own (batch, frames); from lengths, where the model's own method takes a mask."""
-        return torch.arange(frames) < (lengths - self.receptive) // self.stride + 1
-
-
-class _RowNorm(nn.Module):
-    """Group norm of one channel each over a row's own frames; over its padding too, a row would depend on its batch."""
-
-    def __init__(self, layer: nn.Module):
-        super().__init__()
-        self.weight, self.bias, self.eps = layer.layer_norm.weight, layer.layer_norm.bias, layer.layer_norm.eps
-        self.kernel, self.stride = layer.conv.kernel_size[0], layer.conv.stride[0]
-        layer.conv.bias = None  # the norm would take it away again; without it, frames of padding are zero
-        self.lengths = None  # samples (batch, 1) where rows have lengths of their own
-
-    def forward(self, frames: Tensor) -> Tensor:
-        if self.lengths is None:
-            return torch.instance_norm(frames, self.weight, self.bias, None, None, True, 0.0, self.eps, False)
-        count = (self.lengths - self.kernel) // self.stride + 1
-        channels, width = frames.shape[1:]
-        place = (count + torch.arange(ceil((self.kernel - 1) / self.stride)))[:, None]  # frames half in the padding
-        edge = frames.gather(2, place.clamp(max=width - 1).expand(-1, channels, -1)) * (place < width)
-        mean = (frames.sum(2) - edge.sum(2)) / count
-        power = (frames.square().sum(2) - edge.square().sum(2)) / count
-        scale = self.weight * (power - mean.square() + self.eps).rsqrt()
-        return frames * scale[..., None] + (self.bias - mean * scale)[..., None]
-
-
-def _frame(model: PreTrainedModel) -> tuple[int, int]:
-    """Samples that one frame of the feature encoder hears, and samples from one to the next."""
-    receptive, stride = 1, 1
-    for kernel, step in zip(model.config.conv_kernel, model.config.conv_stride, strict=True):
-        receptive, stride = receptive + (kernel - 1) * stride, stride * step
-    return receptive, stride
-
-
-def _plain(model: PreTrainedModel) -> PreTrainedModel:
-    """A copy that computes the same with fewer and plainer operators."""
-    # A deep copy would share the parametrized class, which loses its weight below. This one shares the weights alone.
-    with torch.device("meta"):
-        plain = type(model)(copy.deepcopy(model.config))
-    plain.load_state_dict(model.state_dict(), assign=True)
-    for module in list(plain.modules()):
-        if parametrize.is_parametrized(module, "weight"):
-            parametrize.remove_parametrizations(module, "weight")
-    plain.set_attn_implementation(PLAIN)
-    return plain.cpu().eval()
-
-
-def _attention(module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, scaling: float, **_):
-    scores = query * scaling @ key.transpose(2, 3)
-    scores = scores if attention_mask is None else scores + attention_mask
-    return (scores.softmax(-1) @ value).transpose(1, 2), None
-
-
-def _attention_mask(attention_mask: Tensor | None = None, **_) -> Tensor | None:
-    """The smallest float where keys are padding (batch, 1, 1, keys)."""
-    least = torch.finfo(torch.float32).min
-    return None if attention_mask is None else torch.where(attention_mask[:, None, None], 0.0, least)
-
-
-AttentionInterface.register(PLAIN, _attention)
-AttentionMaskInterface.register(PLAIN, _attention_mask)
 
 
 def _traced(graph: nn.Module) -> ModelProto:

@@ -21,14 +21,15 @@ from onnxruntime.transformers.fusion_gelu import FusionGelu
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from sercore.data import Split, read_audio, shared_speakers
+from sercore.deployment.packing import BLOCK, pack
 
 SCHEMES = {
     "fp32": "32-bit float, as exported",
     "w8": "8-bit weights, arithmetic in float",
     "w8a8-conv": "8-bit convolutions with calibrated activations, 8-bit linear layers with activations as they come",
     "w8a8": "8-bit convolutions and linear layers, both with calibrated activations",
-    "w8w4": "as w8a8-conv, the transformer's layers with 4-bit weights",
-    "paper": "the paper's recipe, dynamic 8 bits throughout: a control, which ONNX Runtime before 1.24 cannot load",
+    "w8w4": "as w8a8-conv, the transformer's weights in 4 bits, which become 8 when the file is loaded",
+    "paper": "the paper's recipe, dynamic 8 bits throughout: a control",
 }
 CALIBRATED = ("w8a8-conv", "w8a8", "w8w4")
 LEAST_UTTERANCES = 200  # for calibration
@@ -37,9 +38,8 @@ IR = 8  # newest file format to write; ONNX Runtime 1.17 reads up to 9
 # What the recipes touch, all of it behind the first convolution. The rest stays float.
 CONVOLUTIONS, LINEAR = ["Conv"], ["MatMul"]
 WEIGHTED = {"Conv": 0, "MatMul": 1, "Gemm": 0}  # all operators with weights: axis of the output channels
-FOUR_BITS = ("/feed_forward/", "/attention/")  # in the names of the linear layers that take 4 bits
-FOUR_BITS_SETTINGS = {"block_size": 128, "is_symmetric": False}  # weights that share a scale and a zero point
-QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear", "MatMulNBits"}  # any quantized file has one
+FOUR_BITS = ("/feed_forward/", "/attention/", "/pos_conv_embed/")  # in the names of the layers whose weights take 4 bits
+QUANTIZED = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}  # any quantized file has one
 
 # How the range of an activation is found: the extremes over all utterances, the mean of each utterance's extremes,
 # all but the outermost 0.01 % of the values, or what loses least entropy. Strides of 1 keep one utterance in memory.
@@ -163,23 +163,21 @@ def _calibrated(operators: list, file: Path, waveforms: list, reduce_range: bool
     return dict.fromkeys(operators, {"weights": "int8", "activations": f"{'int8' if signed else 'uint8'}, calibrated"})
 
 
-def _as_they_come(but: tuple[str, ...], file: Path, reduce_range: bool, **_) -> dict:
-    """MatMulInteger over activations whose range is taken anew each time, for the linear layers not named in `but`."""
-    layers = [layer.name for layer in _layers(onnx.load(file), LINEAR) if not any(part in layer.name for part in but)]
-    quantize_dynamic(file, file, LINEAR, per_channel=True, reduce_range=reduce_range, nodes_to_quantize=layers)
+def _as_they_come(file: Path, reduce_range: bool, **_) -> dict:
+    """MatMulInteger over activations whose range is taken anew each time."""
+    names = [layer.name for layer in _layers(onnx.load(file), LINEAR)]
+    quantize_dynamic(file, file, LINEAR, per_channel=True, reduce_range=reduce_range, nodes_to_quantize=names)
     return dict.fromkeys(LINEAR, {"weights": "int8", "activations": "uint8, dynamic"})
 
 
 def _four_bits(file: Path, **_) -> dict:
-    """MatMulNBits for the linear layers named in `FOUR_BITS`."""
-    from onnxruntime.quantization.matmul_nbits_quantizer import MatMulNBitsQuantizer  # configures logging on import
-
+    """Stores the int8 weights of the layers named in `FOUR_BITS` as 4-bit codes."""
     model = onnx.load(file)
-    others = [node.name for node in model.graph.node if not any(part in node.name for part in FOUR_BITS)]
-    quantizer = MatMulNBitsQuantizer(model, bits=4, nodes_to_exclude=others, **FOUR_BITS_SETTINGS)
-    quantizer.process()
-    onnx.save(quantizer.model.model, file)
-    return {"MatMulNBits": {"weights": "4 bits", "activations": "float32"} | FOUR_BITS_SETTINGS}
+    behind = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
+    layers = [node for node in model.graph.node if node.op_type in ("Conv", "MatMulInteger")]
+    pack(model, {behind.get(n.input[1], n.input[1]) for n in layers if any(part in n.name for part in FOUR_BITS)})
+    onnx.save(model, file)
+    return {"stored in 4 bits": {"layers": [part.strip("/") for part in FOUR_BITS], "block": BLOCK}}
 
 
 def _fused_gelu(file: Path, **_) -> dict:
@@ -209,19 +207,20 @@ def _eight_bit_weights(file: Path, reduce_range: bool, **_) -> dict:
 
 def _paper(file: Path, reduce_range: bool, **_) -> dict:
     """quantize_dynamic over all operator types, kept off the preprocessing, which the paper's file does not hold."""
+    # Unsigned weights: ConvInteger with signed ones does not load before ONNX Runtime 1.24, and is slower than float.
     model = onnx.load(file)
     inside = {node.name for node in _behind_preprocessing(model)}
     outside = [node.name for node in model.graph.node if node.name not in inside]
-    quantize_dynamic(file, file, nodes_to_exclude=outside, reduce_range=reduce_range, weight_type=QuantType.QInt8)
-    return dict.fromkeys(WEIGHTED, {"weights": "int8", "activations": "uint8, dynamic"})
+    quantize_dynamic(file, file, nodes_to_exclude=outside, reduce_range=reduce_range, weight_type=QuantType.QUInt8)
+    return dict.fromkeys(WEIGHTED, {"weights": "uint8", "activations": "uint8, dynamic"})
 
 
 STEPS = {
     "fp32": (),
     "w8": (_eight_bit_weights,),
-    "w8a8-conv": (partial(_calibrated, CONVOLUTIONS), partial(_as_they_come, ()), _fused_gelu),
+    "w8a8-conv": (partial(_calibrated, CONVOLUTIONS), _as_they_come, _fused_gelu),
     "w8a8": (partial(_calibrated, CONVOLUTIONS + LINEAR), _fused_gelu),
-    "w8w4": (partial(_calibrated, CONVOLUTIONS), partial(_as_they_come, FOUR_BITS), _four_bits, _fused_gelu),
+    "w8w4": (partial(_calibrated, CONVOLUTIONS), _as_they_come, _four_bits, _fused_gelu),
     "paper": (_paper,),
 }
 

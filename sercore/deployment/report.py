@@ -1,6 +1,7 @@
 """The benchmark as tables of text."""
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 
 from sercore import paths
 from sercore.deployment.benchmark import MB, MIB, load_times, peak_memory
-from sercore.deployment.quantize import SCHEMES
+from sercore.deployment.quantize import SCHEMES, quantize
 from sercore.training.runs import write_table
 
 SECONDS, THREADS = (1, 3, 8), (1, 2)
@@ -97,6 +98,17 @@ def distance(table: pd.DataFrame, longest: pd.DataFrame) -> pd.DataFrame:
         floor = total[f"{kind} at least (ms)"]
         rows[name] = {"takes (ms)": f"{taken:.0f}", "at least (ms)": f"{floor:.0f} ({kind})", "times its floor": f"{taken / floor:.1f}"}
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def methods(table: pd.DataFrame) -> pd.DataFrame:
+    """`benchmark.calibration_methods` as text; the one in use is marked."""
+    told = {
+        "mean drift": table["drift_mean"].map("{:.5f}".format),
+        "largest drift": table["drift_most"].map("{:.4f}".format),
+        "equal answers": table["agreement"].map("{:.1%}".format),
+    }
+    usual = signature(quantize).parameters["method"].default
+    return pd.DataFrame(told).rename(index={usual: f"{usual} (in use)"})
 
 
 def losses(tables: dict[str, pd.DataFrame]) -> pd.DataFrame:

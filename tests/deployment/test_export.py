@@ -16,7 +16,7 @@ from sercore.config import Experiment
 from sercore.data import Collator, preprocess, read_audio
 from sercore.data.corpora.voice import draw_voice, express, speak
 from sercore.deployment.card import LICENSES
-from sercore.deployment.export import Chain, export_onnx
+from sercore.deployment.export import export_onnx
 from sercore.emotions import EMOTIONS
 from sercore.evaluation.metrics import score
 from sercore.training import Run, build_classifier
@@ -141,18 +141,6 @@ def test_a_batch_is_what_the_training_collator_makes_of_it(exported, length):
     waveforms = [SOUNDS[sound] for sound in ("2 s", "0.5 s", "20 s", "starts and ends loud")]
     expected = as_trained(model, length, *waveforms)
     np.testing.assert_allclose(as_exported(session, *waveforms), expected, rtol=0, atol=TOLERANCE)
-
-
-def test_the_chain_in_the_graph_is_the_chain_of_training():
-    """Bursts of noise of all levels at random places, against librosa and NumPy."""
-    rng, chain = np.random.default_rng(0), Chain("longest", 2.0, least=1)
-    for samples in (1, 2, 511, 512, 1024, 2047, 2048, *rng.integers(3, 80_000, 60)):
-        levels = 10 ** rng.uniform(-4, 0, 1 + samples // 700)
-        waveform = (rng.normal(size=samples) * np.repeat(levels, 700)[:samples]).astype(np.float32)
-        values, lengths = chain(torch.from_numpy(waveform)[None])
-        expected = preprocess(waveform)[: 2 * RATE]
-        assert lengths.item() == len(expected)
-        np.testing.assert_allclose(values[0].numpy(), expected, atol=1e-6)
 
 
 def test_a_row_of_silence_keeps_its_padding_and_harms_no_other(exported):
