@@ -94,8 +94,18 @@ def players(rows: pd.DataFrame, columns: list[str], caption: str) -> HTML:
         caption: printed above.
     """
     cells = rows.map(lambda cell: escape(str(cell)))
-    cells["listen"] = [_player(row.utterance, row.path) for row in rows.itertuples()]
+    cells["listen"] = [_player(row.utterance, _heard(row.path)) for row in rows.itertuples()]
     return HTML(_table(cells[columns], caption, index=False))
+
+
+def sound(waveform, caption: str) -> HTML:
+    """A player of a waveform that is in no file.
+
+    Args:
+        waveform: float (samples,) at 16 kHz.
+        caption: printed above.
+    """
+    return HTML(f'<p class="table-caption">{escape(caption)}</p>{_player(caption, waveform, "100%")}')
 
 
 def most_wrong(run, split, n: int = 6) -> HTML:
@@ -202,13 +212,16 @@ def _parameters(run) -> int:
         return sum(math.prod(weights.get_slice(name).get_shape()) for name in weights.keys())
 
 
-def _player(utterance: str, path: str) -> str:
+def _heard(path: str):
+    return read_audio(path)[: round(MAX_SECONDS * SAMPLE_RATE)]
+
+
+def _player(name: str, waveform, width: str = "10rem") -> str:
     sound = io.BytesIO()
-    heard = read_audio(path)[: round(MAX_SECONDS * SAMPLE_RATE)]
-    soundfile.write(sound, heard, SAMPLE_RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    soundfile.write(sound, waveform, SAMPLE_RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
     source = f"data:audio/mpeg;base64,{_base64(sound)}"
-    style = "width: 10rem; height: 2rem;"
-    return f'<audio controls preload="none" aria-label="{escape(utterance)}" style="{style}" src="{source}"></audio>'
+    style = f"width: {width}; max-width: 640px; height: 2rem;"
+    return f'<audio controls preload="none" aria-label="{escape(name)}" style="{style}" src="{source}"></audio>'
 
 
 def _base64(file: io.BytesIO) -> str:

@@ -111,6 +111,13 @@ def test_a_player_stops_where_the_model_stops(tmp_path):
     assert len(sound) == pytest.approx(8 * 16000, rel=0.05)
 
 
+def test_a_sound_that_is_in_no_file_has_a_player_and_a_caption():
+    html = book.sound(np.zeros(32000, np.float32), "A <note>.").data
+    sound, rate = soundfile.read(BytesIO(base64.b64decode(re.search(r"base64,([^\"]+)", html)[1])))
+    assert rate == 16000 and len(sound) == pytest.approx(32000, rel=0.1)
+    assert 'table-caption">A &lt;note&gt;.' in html and 'aria-label="A &lt;note&gt;."' in html
+
+
 def test_ten_eight_second_players_are_small(tmp_path):
     soundfile.write(tmp_path / "noise.wav", 0.3 * np.random.default_rng(0).normal(size=8 * 16000).clip(-3, 3), 16000)
     rows = pd.DataFrame({"utterance": ["noise"] * 10, "path": [str(tmp_path / "noise.wav")] * 10})

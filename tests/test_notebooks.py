@@ -11,7 +11,7 @@ import nbformat
 import pytest
 import yaml
 
-from sercore.deployment import report
+from sercore.deployment import report, voice_report
 from sercore.evaluation import ablation, production, tables, transfer
 from sercore.paths import PROJECT
 
@@ -24,6 +24,7 @@ FINDINGS = {
     "production_model": production.findings,
     "ravdess_analysis": transfer.findings,
     "quantization_benchmark": report.findings,
+    "voice_note": voice_report.findings,
 }
 
 

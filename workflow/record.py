@@ -75,10 +75,11 @@ def production_tables(runs: dict[str, Run]) -> dict[str, pd.DataFrame]:
     }
 
 
-def benchmark_tables() -> dict[str, pd.DataFrame]:
-    """What the quantization benchmark measured, as its page kept it; nothing before it ran."""
-    kept = sorted(report.folder(Experiment.from_profile(PROFILE)).glob("*.csv"))
-    return {f"quantization_{file.stem}": pd.read_csv(file) for file in kept}
+def deployment_tables(runs: dict[str, Run]) -> dict[str, pd.DataFrame]:
+    """What the pages on quantization and on voice notes measured, as they kept it; nothing before they ran."""
+    benchmark = sorted(report.folder(Experiment.from_profile(PROFILE)).glob("*.csv"))
+    voice = sorted(runs["disjoint"].path.glob("voice_*.csv")) if "disjoint" in runs else []
+    return {f"quantization_{file.stem}": pd.read_csv(file) for file in benchmark} | {file.stem: pd.read_csv(file) for file in voice}
 
 
 def record() -> None:
@@ -88,7 +89,7 @@ def record() -> None:
         FileNotFoundError: nothing is finished.
     """
     folds, shipped = find_runs(PROFILE), {run.experiment.split: run for run in find_runs(PROFILE, *production.SPLITS)}
-    tables, sources = benchmark_tables(), {}
+    tables, sources = deployment_tables(shipped), {}
     if len(folds) == 2 * len(FOLDS):
         tables, sources["loso"] = tables | fold_tables(folds), provenance(folds, ("fold", "permanent"))
     if len(shipped) == len(production.SPLITS):

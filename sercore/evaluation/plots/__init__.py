@@ -15,16 +15,21 @@ from sercore.evaluation.plots.folds import (
 )
 from sercore.evaluation.plots.style import COLORS, WIDTH
 from sercore.evaluation.plots.transfer import by_arrival, by_speaker, recalls, unbalanced, variants, voices
+from sercore.evaluation.plots.voice import by_length, by_pause, by_rule, jitter, timeline
 
 __all__ = [
     "COLORS",
     "WIDTH",
     "by_arrival",
+    "by_length",
+    "by_pause",
+    "by_rule",
     "by_speaker",
     "class_balance",
     "confusion",
     "durations",
     "gains",
+    "jitter",
     "learning_curves",
     "operator_times",
     "paired_folds",
@@ -36,6 +41,7 @@ __all__ = [
     "size_and_speed",
     "spectrograms",
     "t_ranges",
+    "timeline",
     "unbalanced",
     "validation_curves",
     "variants",
