@@ -14,7 +14,8 @@ from sercore.paths import PROJECT
 HTML = PROJECT / "runs/demo/book/_build/html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = ["book/index", "book/quickstart", "book/part_training", "notebooks/corpora", "notebooks/loso_fold_1"]
-PAGES += ["notebooks/cremad_ablation", "notebooks/production_model", "notebooks/ravdess_analysis", "book/comparison", "notebooks/quantization_benchmark"]
+PAGES += ["notebooks/cremad_ablation", "notebooks/production_model", "notebooks/ravdess_analysis", "book/comparison"]
+PAGES += ["notebooks/quantization_benchmark", "notebooks/voice_note", "book/try_it"]
 PHONE = """<title>waiting</title><iframe width=390 height=844 src="/%s.html" onload="report(this.contentWindow)"></iframe>
 <script>
 function report(page) {

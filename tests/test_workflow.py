@@ -18,8 +18,9 @@ def test_graph_has_five_folds_by_two_arms_and_every_other_page_once(profile, arm
     """Nothing has run yet (the runs folder of this test is empty), so everything is planned."""
     plan = subprocess.run([*SNAKEMAKE, "--config", f"profile={profile}"], cwd=PROJECT, capture_output=True, text=True)
     assert plan.returncode == 0, plan.stderr
-    counts = dict(re.findall(r"^(corpora|fold|production|ravdess|ablation|quantization|book) +(\d+)$", plan.stdout, re.MULTILINE))
-    assert counts == {"fold": "10"} | dict.fromkeys(("corpora", "production", "ravdess", "ablation", "quantization", "book"), "1")
+    counts = dict(re.findall(r"^([a-z_]+) +(\d+)$", plan.stdout, re.MULTILINE))
+    pages = ("corpora", "production", "ravdess", "ablation", "quantization", "voice_note")
+    assert counts == {"fold": "10", "total": "17"} | dict.fromkeys((*pages, "book"), "1")
     for fold in range(1, 6):
         for arm in (arms, f"{arms}+cremad"):
             assert f"notebooks/{arm}/loso_fold_{fold}.ipynb" in plan.stdout

@@ -31,14 +31,19 @@ def test_every_scheme_is_named_and_the_controls_are_hollow(table, draw):
     assert len(hollow) == 2 and all(line.get_markerfacecolor() == "white" for line in hollow)
 
 
+def test_latency_starts_at_nothing_so_that_heights_compare(table):
+    axis = plots.size_and_speed(table).axes[0]
+    assert axis.get_ylim()[0] == 0 and axis.get_yscale() == "linear"
+
+
 def test_neighbors_are_named_on_either_side(table):
     texts = [text for text in plots.size_and_speed(table).axes[0].texts if text.get_text() in ("w8a8", "w8a8-conv")]
     assert {text.get_ha() for text in texts} == {"left", "right"}
 
 
 def test_operators_of_both_schemes_are_bars_of_two_looks():
-    times = {"fp32": pd.Series({"Conv": 500.0, "MatMul": 100.0}), "w8a8": pd.Series({"QLinearConv": 120.0})}
+    times = {"fp32": pd.Series({"Conv": 500.0, "MatMul": 100.0, "Softmax": 0.1}), "w8a8": pd.Series({"QLinearConv": 120.0})}
     figure = plots.operator_times(times)
     figure.savefig(io.BytesIO(), format="png", dpi=40)
-    assert {"Conv", "MatMul", "QLinearConv", "fp32", "w8a8"} <= set(words(figure))
+    assert {"Conv", "MatMul", "QLinearConv", "fp32", "w8a8"} <= set(words(figure)) and "Softmax" not in words(figure)
     assert {bar.get_hatch() for bar in figure.axes[0].patches} == {None, "///"}

@@ -1,0 +1,53 @@
+// The page's side of the worker: calls are answered in their order, reports come in between.
+
+const STEP = 512 / 16000; // s of one step of the outline
+
+/**
+ * Starts the worker.
+ * @param {(share: number) => void} onLoading told how much of the files has come, from 0 to 1.
+ * @param {(heard: object) => void} onHeard given `note` (the fields of VoiceNote.as_dict()), `ongoing` ([start, end] of
+ *     speech that goes on, or undefined) and the outline of the recording: `peaks` ([low, high, ...]) every `step` seconds.
+ * @returns {{load, start, feed, finish}} see worker.js; each gives a promise.
+ */
+export function analysis(onLoading, onHeard) {
+  const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
+  const waiting = new Map();
+  let calls = 0, peaks = [];
+
+  worker.onmessage = ({ data }) => {
+    if (data.loaded !== undefined) onLoading(data.loaded);
+    else if (data.note) onHeard({ ...data, peaks: peaks = peaks.concat(data.peaks), step: STEP });
+    else settle(data);
+  };
+  worker.onerror = (event) => {
+    event.preventDefault();
+    waiting.forEach(({ reject }) => reject(new Error(event.message ?? "the worker did not start")));
+    waiting.clear();
+  };
+
+  function settle({ id, value, error }) {
+    const { resolve, reject } = waiting.get(id);
+    waiting.delete(id);
+    if (error) reject(new Error(error));
+    else resolve(value);
+  }
+
+  function call(name, argument, transfer = []) {
+    return new Promise((resolve, reject) => {
+      waiting.set(++calls, { resolve, reject });
+      worker.postMessage({ id: calls, call: name, argument }, transfer);
+    });
+  }
+
+  function start(rate) {
+    peaks = [];
+    return call("start", rate);
+  }
+
+  return {
+    load: (settings) => call("load", settings),
+    start,
+    feed: (samples) => call("feed", samples, [samples.buffer]),
+    finish: () => call("finish"),
+  };
+}

@@ -1,0 +1,183 @@
+// "Try it": a voice note in, what the model makes of it out. Nothing leaves the browser.
+
+import { analysis } from "./analysis.js";
+import { clock, percent } from "./picture.js";
+import { Refusal } from "./refusal.js";
+import { heads, save, show } from "./result.js";
+import { openFile, openMicrophone } from "./sources.js";
+
+const HERE = new URL(".", import.meta.url);
+const QUIETEST = -60; // dB below full scale, where the level meter begins
+const REST = 10; // between two drawings, against the time that the last one took
+const root = document.querySelector(".try-it");
+const find = (part) => root.querySelector(`[data-part="${part}"]`);
+
+let settings, worker, loaded; // `loaded` is the promise of the model
+let heard = null, name = "voice-note";
+let task = null; // while something is being heard
+let nextDrawing = 0; // ms
+let chosen = null; // the control that began it
+
+/** Brings the page into a state and tells the reader. */
+function say(state, sentence) {
+  root.dataset.state = state;
+  find("status").textContent = sentence;
+  const choices = ["record", "file", "example"].map(find), busy = task !== null;
+  const held = document.activeElement;
+  find("stop").hidden = !busy;
+  if (choices.includes(held) && busy) {
+    chosen = held;
+    find("stop").focus();
+  }
+  choices.forEach((choice) => (choice.disabled = busy));
+  if (held === find("stop") && !busy) chosen?.focus();
+  find("listening").hidden = state !== "recording";
+  find("progress").hidden = !["loading", "hearing"].includes(state);
+}
+
+async function begin() {
+  settings = await (await fetch(new URL("settings.json", HERE))).json();
+  if (!settings.ready) return say("unready", settings.reason);
+  if (typeof WebAssembly !== "object") return say("unready", "This browser has no WebAssembly, which the model needs. Use a current one.");
+  worker = analysis((share) => (find("progress").value = share), update);
+  heads(find, settings.model.labels);
+  find("banner").className = `banner banner-${settings.banner.kind}`;
+  find("banner").textContent = settings.banner.text;
+  find("banner").hidden = find("controls").hidden = false;
+  find("example").hidden = !settings.example;
+  const canRecord = typeof AudioWorkletNode === "function" && navigator.mediaDevices;
+  find("record").hidden = !canRecord;
+  const first = `The first use loads ${megabytes()} MB from this site.`;
+  const unable = window.isSecureContext ? "This browser cannot record" : "Browsers record only on pages from https or localhost";
+  say("ready", canRecord ? first : `${unable}; choose a file. ${first}`);
+}
+
+function megabytes() {
+  return (Object.values(settings.bytes).reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0);
+}
+
+/** Shows what has been heard so far, for a small part of the time only: long notes take long to draw. */
+function update(found) {
+  const began = performance.now();
+  heard = found;
+  if (began < nextDrawing) return;
+  show(find, heard, settings.model.labels, false);
+  nextDrawing = performance.now() + REST * (performance.now() - began);
+}
+
+/** Fetches model and runtime when they are first needed. */
+async function load() {
+  if (!loaded) say("loading", `Loading the model and its runtime, ${megabytes()} MB. They stay in the browser's cache.`);
+  loaded ??= worker.load(settings);
+  await loaded.catch((error) => {
+    loaded = null;
+    throw error;
+  });
+}
+
+/** Hears something from beginning to end; every mistake ends in a sentence. */
+async function attempt(hear) {
+  task = begun();
+  nextDrawing = 0;
+  find("result").hidden = true;
+  heard = null;
+  try {
+    await load();
+    if (task.stopped) throw new Refusal("ready", "Stopped.");
+    await hear();
+    const note = await worker.finish();
+    if (!note.seconds) throw new Refusal("undecodable", "Nothing was recorded. Check the microphone, or choose a file.");
+    heard = { ...heard, note, ongoing: null };
+    task = null;
+    end(note);
+  } catch (error) {
+    task = null;
+    if (error instanceof Refusal) say(error.state, error.message);
+    else say("failed", `This did not work: ${error.message}. Reload the page and try again.`);
+  }
+}
+
+function begun() {
+  const made = { stopped: false };
+  made.ended = new Promise((resolve, reject) => {
+    made.fail = reject;
+    made.stop = () => resolve((made.stopped = true));
+  });
+  return made;
+}
+
+function end(note) {
+  show(find, heard, settings.model.labels, true);
+  if (note.label) say("result", `Done. The answer is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
+  else say("no-speech", "No speech was found, so there is no answer. Speak closer to the microphone, or choose another file.");
+}
+
+async function hearFile(file) {
+  name = file.name.replace(/\.[^.]*$/, "");
+  say("hearing", `Listening to ${file.name}.`);
+  find("progress").value = 0;
+  const { rate, seconds, blocks } = await openFile(file);
+  await worker.start(rate);
+  let done = 0;
+  for await (const block of blocks) {
+    if (task.stopped) break;
+    done += block.length / rate;
+    await worker.feed(block);
+    find("progress").value = done / seconds;
+  }
+}
+
+async function hearMicrophone() {
+  name = "recording";
+  say("asking", "Waiting for the microphone. The browser may ask whether this page may use it.");
+  let samples = 0, started;
+  const microphone = await openMicrophone((block, rate) => {
+    started ??= worker.start(rate);
+    samples += block.length;
+    meter(block, samples / rate);
+    worker.feed(block).catch(task.fail);
+  });
+  try {
+    say("recording", "Recording. Speak, then press Stop.");
+    await task.ended;
+  } finally {
+    await microphone.stop();
+  }
+  await (started ??= worker.start(1));
+}
+
+function meter(block, seconds) {
+  const power = block.reduce((sum, sample) => sum + sample * sample, 0) / block.length;
+  find("level").value = Math.max(QUIETEST, 10 * Math.log10(power + 1e-12));
+  find("elapsed").textContent = clock(seconds);
+}
+
+async function hearExample() {
+  const response = await fetch(new URL(settings.example, HERE));
+  await hearFile(new File([await response.blob()], settings.example));
+}
+
+function dropped(event) {
+  event.preventDefault();
+  find("controls").classList.remove("over");
+  const [file] = event.dataTransfer.files;
+  if (file && !task) attempt(() => hearFile(file));
+}
+
+find("record").onclick = () => attempt(hearMicrophone);
+find("stop").onclick = () => task?.stop();
+find("example").onclick = () => attempt(hearExample);
+find("save").onclick = () => save(heard.note, name);
+find("file").onchange = ({ target }) => {
+  const [file] = target.files;
+  if (file) attempt(() => hearFile(file));
+  target.value = "";
+};
+find("controls").ondragover = (event) => {
+  event.preventDefault();
+  find("controls").classList.add("over");
+};
+find("controls").ondragleave = () => find("controls").classList.remove("over");
+find("controls").ondrop = dropped;
+new ResizeObserver(() => heard && show(find, heard, settings.model.labels, task === null)).observe(find("figure"));
+begin().catch((error) => say("unready", `This page could not be prepared: ${error.message}`));

@@ -1,0 +1,133 @@
+// Where somebody speaks, while the recording goes on: as sercore/deployment/vad.py. Places are samples at 16 kHz.
+
+import { joined } from "./resample.js";
+
+export const RATE = 16000; // Hz
+const FRAME = 512; // samples that get one probability
+const CONTEXT = 64; // samples before a frame that the network hears again
+const MEMORY = 128; // numbers in each of the network's two states
+const UNDECIDED = 5 * RATE; // between `release` and `threshold`, after which speech is over
+
+/**
+ * Silero's network on a recording that comes in pieces.
+ * @param {object} ort ONNX Runtime.
+ * @param {object} session of silero_vad_16k_sequence.onnx.
+ * @returns {(frames: Float32Array) => Promise<Float32Array>} takes whole frames and gives one probability for each.
+ */
+export function network(ort, session) {
+  let context = new Float32Array(CONTEXT);
+  let h = new ort.Tensor("float32", new Float32Array(MEMORY), [1, 1, MEMORY]), c = h;
+
+  return async (frames) => {
+    const count = frames.length / FRAME, width = CONTEXT + FRAME;
+    const heard = joined(context, frames), input = new Float32Array(count * width);
+    for (let i = 0; i < count; i++) input.set(heard.subarray(i * FRAME, i * FRAME + width), i * width);
+    context = heard.slice(-CONTEXT);
+    const found = await session.run({ input: new ort.Tensor("float32", input, [count, width]), h, c });
+    [h, c] = [found.hn, found.cn];
+    return found.speech_probs.data;
+  };
+}
+
+/** Finds the segments that silero_vad.get_speech_timestamps finds, each as soon as it is final. */
+export class SpeechDetector {
+  /**
+   * @param {object} rules `threshold`, `release`, and `min_speech`, `min_silence`, `pad` in seconds.
+   * @param {(frames: Float32Array) => Promise<Float32Array>} listen gives a probability for each frame.
+   */
+  constructor(rules, listen) {
+    Object.assign(this, { threshold: rules.threshold, release: rules.release, listen });
+    [this.minSpeech, this.minSilence, this.pad] = [rules.min_speech, rules.min_silence, rules.pad].map((span) => Math.round(span * RATE));
+    this.rest = new Float32Array(0); // less than a frame
+    this.heard = 0; // samples in frames
+    this.start = this.quiet = null; // where speech began; where it perhaps ended
+    this.certain = null; // padded start of speech that is long enough to stay
+    this.pending = null; // padded start and unpadded end of a segment whose pad is not sure yet
+  }
+
+  /** @returns {Promise<number[][]>} start and end of each segment that these samples made final. */
+  async feed(samples) {
+    const waiting = joined(this.rest, samples);
+    const whole = waiting.length - (waiting.length % FRAME);
+    this.rest = waiting.slice(whole);
+    if (!whole) return [];
+    const found = await this.listen(waiting.subarray(0, whole));
+    return Array.from(found).flatMap((probability) => this.hear(probability, FRAME));
+  }
+
+  /** The segments that the end of the recording makes final; zeros fill the last frame. */
+  async finish() {
+    const rest = this.rest.length, segments = [];
+    if (rest) {
+      const [probability] = await this.listen(joined(this.rest, new Float32Array(FRAME - rest)));
+      segments.push(...this.hear(probability, rest));
+    }
+    this.quiet = null; // silence that the end cuts short ends nothing
+    segments.push(...this.final());
+    if (this.ongoing) segments.push([this.ongoing[0], Math.min(this.heard, this.ongoing[1] + this.pad)]);
+    this.start = this.certain = this.pending = null;
+    return segments;
+  }
+
+  /** Start and least end of the segment that is certain but not final; null where there is none. */
+  get ongoing() {
+    return this.certain === null ? this.pending : [this.certain, this.quiet ?? this.heard];
+  }
+
+  /** Sample before which no segment to come begins. */
+  get settled() {
+    return this.ongoing?.[0] ?? Math.max(0, (this.start ?? this.heard) - this.pad);
+  }
+
+  hear(probability, samples) {
+    this.judge(probability);
+    this.heard += samples;
+    return this.final();
+  }
+
+  /** The hysteresis of get_speech_timestamps, for the frame that begins at `heard`. */
+  judge(probability) {
+    const undecided = this.quiet !== null && this.heard - this.quiet >= UNDECIDED;
+    if (probability >= this.threshold) {
+      this.quiet = null;
+      this.start ??= this.heard;
+    } else if (this.start !== null && (probability < this.release || undecided)) {
+      this.quiet ??= this.heard;
+      if (this.heard - this.quiet < this.minSilence) return;
+      if (this.certain !== null) this.pending = [this.certain, this.quiet];
+      this.start = this.quiet = this.certain = null;
+    }
+  }
+
+  /** The segment before, once it is sure where the next one begins, or that none is near. */
+  final() {
+    const begin = this.start ?? this.heard, reached = this.quiet ?? this.heard, segments = [];
+    const grown = this.start !== null && this.certain === null && reached - begin > this.minSpeech;
+    let pad = this.pad;
+    if (this.pending && (grown || begin - this.pending[1] >= 2 * pad)) {
+      const [start, end] = this.pending;
+      pad = Math.min(pad, Math.floor((begin - end) / 2));
+      segments.push([start, end + pad]);
+      this.pending = null;
+    }
+    if (grown) this.certain = Math.max(0, begin - pad);
+    return segments;
+  }
+}
+
+/** Stands in for SpeechDetector where all of a recording counts as speech. */
+export class AllSpeech {
+  settled = 0;
+  ongoing = null;
+
+  async feed(samples) {
+    if (samples.length) this.ongoing = [0, samples.length + (this.ongoing?.[1] ?? 0)];
+    return [];
+  }
+
+  async finish() {
+    const heard = this.ongoing;
+    this.ongoing = null;
+    return heard ? [heard] : [];
+  }
+}

@@ -1,0 +1,150 @@
+// From a recording to the note's answer, while it goes on: as sercore/deployment/voice_note.py. Places are samples at 16 kHz.
+
+import { joined } from "./resample.js";
+import { AllSpeech, RATE, SpeechDetector } from "./vad.js";
+
+/** Hears a voice note at 16 kHz in pieces and classifies each window as soon as it is complete. */
+export class VoiceNoteStream {
+  /**
+   * @param {object} rules the fields of sercore.deployment.Rules.
+   * @param {string[]} labels
+   * @param {(frames: Float32Array) => Promise<Float32Array>} listen probability of speech for each frame.
+   * @param {(samples: Float32Array) => Promise<number[]>} classify probabilities of the labels.
+   */
+  constructor(rules, labels, listen, classify) {
+    Object.assign(this, { rules, labels, classify });
+    this.detector = rules.vad ? new SpeechDetector(rules, listen) : new AllSpeech();
+    this.window = Math.round(rules.window * RATE);
+    this.hop = this.window - Math.round(rules.overlap * RATE);
+    this.maxPause = Math.round(rules.max_pause * RATE);
+    this.audio = new Float32Array(0); // what is kept
+    this.origin = 0; // place of its first sample
+    this.passage = null; // start and end so far
+    this.next = 0; // start of the next whole window
+    this.classified = 0; // end of the last window
+    this.segments = []; // [start, end]
+    this.windows = []; // {start, end, speech, weight, probabilities}
+  }
+
+  get seconds() {
+    return (this.origin + this.audio.length) / RATE;
+  }
+
+  async feed(samples) {
+    this.audio = joined(this.audio, samples);
+    await this.hear(await this.detector.feed(samples));
+    if (this.detector.ongoing) await this.extend(...this.detector.ongoing);
+    if (this.passage && this.detector.settled - this.passage[1] > this.maxPause) await this.endPassage();
+    this.forget(this.passage ? Math.max(this.passage[0], this.classified - this.window) : this.detector.settled);
+  }
+
+  /** The note, with the windows that only its end completes. */
+  async finish() {
+    await this.hear(await this.detector.finish());
+    await this.endPassage();
+    return this.note();
+  }
+
+  async hear(segments) {
+    for (const segment of segments) {
+      this.segments.push(segment);
+      await this.extend(...segment);
+    }
+  }
+
+  /** Speech goes on from `start` to `end` at least, in the passage or, after a long pause, in a new one. */
+  async extend(start, end) {
+    if (this.passage && start - this.passage[1] > this.maxPause) await this.endPassage();
+    if (!this.passage) this.next = start;
+    this.passage = [this.passage?.[0] ?? start, end];
+    for (; this.next + this.window <= end; this.next += this.hop) await this.add(this.next, this.next + this.window);
+  }
+
+  /** What its windows have not heard gets one that ends with it. */
+  async endPassage() {
+    if (this.passage && this.classified < this.passage[1]) {
+      const [first, last] = this.passage;
+      await this.add(Math.max(first, last - this.window), last);
+    }
+    this.passage = null;
+  }
+
+  async add(start, end) {
+    const speech = this.speech(start, end) / (end - start);
+    const weight = this.speech(Math.max(start, this.classified), end) / RATE;
+    const probabilities = await this.classify(this.audio.slice(start - this.origin, end - this.origin));
+    this.windows.push({ start, end, speech, weight, probabilities });
+    this.classified = end;
+  }
+
+  speech(start, end) {
+    const known = this.detector.ongoing ? [...this.segments, this.detector.ongoing] : this.segments;
+    return sum(known.map(([first, last]) => Math.max(0, Math.min(last, end) - Math.max(first, start))));
+  }
+
+  forget(place) {
+    this.audio = this.audio.slice(place - this.origin);
+    this.origin = place;
+  }
+
+  /** The note so far, with the fields of VoiceNote.as_dict(). */
+  note() {
+    const seconds = ([start, end]) => ({ start: start / RATE, end: end / RATE });
+    const windows = this.windows.map(({ start, end, speech, weight, probabilities }) => ({
+      ...seconds([start, end]),
+      speech,
+      weight,
+      ...named(this.labels, probabilities),
+    }));
+    const speech_seconds = sum(this.segments.map(([start, end]) => end - start)) / RATE;
+    return { seconds: this.seconds, speech_seconds, ...this.answer(), segments: this.segments.map(seconds), windows };
+  }
+
+  answer() {
+    if (!this.windows.length) return { label: null, probabilities: null, certainty: null, agreement: null };
+    const total = AGGREGATES[this.rules.aggregate](this.windows), best = strongest(total);
+    const agreeing = this.windows.filter(({ probabilities }) => strongest(probabilities) === best);
+    return {
+      label: this.labels[best],
+      probabilities: named(this.labels, total),
+      certainty: 1 - entropy(total) / Math.log(total.length),
+      agreement: sum(agreeing.map(({ weight }) => weight)) / sum(this.windows.map(({ weight }) => weight)),
+    };
+  }
+}
+
+const AGGREGATES = {
+  weighted: (windows) => shares(perLabel(windows, (values) => sum(values.map((value, i) => value * windows[i].weight)))),
+  mean: (windows) => shares(perLabel(windows, sum)),
+  median: (windows) => shares(perLabel(windows, median)),
+};
+
+function perLabel(windows, combine) {
+  return Array.from(windows[0].probabilities, (_, label) => combine(windows.map(({ probabilities }) => probabilities[label])));
+}
+
+function shares(values) {
+  const whole = sum(values);
+  return values.map((value) => value / whole);
+}
+
+function median(values) {
+  const sorted = [...values].sort((a, b) => a - b), half = sorted.length / 2;
+  return (sorted[Math.ceil(half) - 1] + sorted[Math.floor(half)]) / 2;
+}
+
+function entropy(probabilities) {
+  return -sum(probabilities.map((share) => (share > 0 ? share * Math.log(share) : 0)));
+}
+
+function strongest(probabilities) {
+  return probabilities.indexOf(Math.max(...probabilities));
+}
+
+function sum(values) {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function named(labels, values) {
+  return Object.fromEntries(labels.map((label, i) => [label, values[i]]));
+}

@@ -1,0 +1,108 @@
+// Hears a voice note off the page's own thread: another rate, speech, windows, the model. See analysis.js for the messages.
+
+import { joined, resampler } from "./resample.js";
+import { RATE, network } from "./vad.js";
+import { VoiceNoteStream } from "./voice_note.js";
+
+const BLOCK = 0.512; // s heard at once, whatever comes, so that the answer does not depend on it; as in Python
+const PEAK = 512; // samples of one step of the waveform's outline
+const PATIENCE = 150; // ms between two reports
+
+let ort, model, detector, settings; // loaded once
+let stream, rate, converter, waiting, outline, reported; // of one note
+
+const answers = { load, start, feed, finish };
+let turn = Promise.resolve();
+
+onmessage = ({ data: { id, call, argument } }) => {
+  turn = turn.then(async () => {
+    try {
+      postMessage({ id, value: await answers[call](argument) });
+    } catch (error) {
+      postMessage({ id, error: String(error.message ?? error).split("\n")[0] });
+    }
+  });
+};
+
+async function load(given) {
+  settings = given;
+  const files = await fetched([settings.model.file, settings.detector, settings.runtime.binary]);
+  ort = await import(new URL(settings.runtime.module, import.meta.url));
+  Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: files[2] });
+  ort.env.logLevel = "fatal";
+  const options = { executionProviders: ["wasm"] };
+  [model, detector] = [await ort.InferenceSession.create(files[0], options), await ort.InferenceSession.create(files[1], options)];
+}
+
+/** Files of this folder, with a report of the share that has come. */
+async function fetched(names) {
+  const whole = names.reduce((sum, name) => sum + settings.bytes[name], 0);
+  const files = [];
+  let come = 0;
+  for (const name of names) {
+    const response = await fetch(new URL(name, import.meta.url));
+    if (!response.ok) throw new Error(`${name} cannot be fetched (${response.status})`);
+    const parts = [], reader = response.body.getReader();
+    for (let part = await reader.read(); !part.done; part = await reader.read()) {
+      parts.push(part.value);
+      postMessage({ loaded: Math.min(1, (come += part.value.length) / whole) });
+    }
+    files.push(new Uint8Array(await new Blob(parts).arrayBuffer()));
+  }
+  return files;
+}
+
+function start(sampleRate) {
+  stream = new VoiceNoteStream(settings.rules, settings.model.labels, network(ort, detector), classify);
+  [rate, converter, waiting] = [sampleRate, resampler(sampleRate, RATE), new Float32Array(0)];
+  [outline, reported] = [{ rest: new Float32Array(0), peaks: [] }, 0];
+}
+
+async function classify(samples) {
+  const { probabilities } = await model.run({ waveform: new ort.Tensor("float32", samples, [1, samples.length]) });
+  return Array.from(probabilities.data);
+}
+
+async function feed(samples) {
+  waiting = joined(waiting, samples);
+  const block = Math.round(BLOCK * rate);
+  let place = 0;
+  for (; place + block <= waiting.length; place += block) {
+    await hear(converter.push(waiting.subarray(place, place + block)));
+    if (performance.now() - reported > PATIENCE) report();
+  }
+  waiting = waiting.slice(place);
+}
+
+async function finish() {
+  await hear(joined(converter.push(waiting), converter.finish()));
+  const note = await stream.finish();
+  report();
+  return note;
+}
+
+async function hear(samples) {
+  outlineOf(samples);
+  await stream.feed(samples);
+}
+
+function outlineOf(samples) {
+  const all = joined(outline.rest, samples);
+  let place = 0;
+  for (; place + PEAK <= all.length; place += PEAK) {
+    let low = 0, high = 0;
+    for (let i = place; i < place + PEAK; i++) {
+      if (all[i] < low) low = all[i];
+      if (all[i] > high) high = all[i];
+    }
+    outline.peaks.push(low, high);
+  }
+  outline.rest = all.slice(place);
+}
+
+/** What is new: the note so far, and the outline as [low, high, low, high, ...] since the last report. */
+function report() {
+  postMessage({ note: stream.note(), ongoing: stream.detector.ongoing?.map((place) => place / RATE), peaks: outline.peaks });
+  outline.peaks = [];
+  reported = performance.now();
+}

@@ -1,0 +1,211 @@
+"""The page in a browser: with a keyboard, on a phone, without a microphone, and when something is wrong with a file."""
+
+import numpy as np
+import pytest
+import soundfile
+
+RATE = 16_000  # Hz
+NAMED = {"button", "meter", "progressbar", "image", "img", "region", "table", "timer", "list"}
+PHONE = {"width": 390, "height": 844}
+
+
+@pytest.fixture
+def silent(tmp_path):
+    file = tmp_path / "silence.wav"
+    soundfile.write(file, np.zeros(3 * RATE), RATE)
+    return file
+
+
+def state(page) -> str:
+    return page.get_attribute(".try-it", "data-state")
+
+
+def status(page) -> str:
+    return page.text_content("[data-part=status]")
+
+
+def give(page, file) -> str:
+    """The state that a file brings the page into."""
+    page.set_input_files("[data-part=file]", str(file))
+    return end(page)
+
+
+def end(page) -> str:
+    ends = ("result", "no-speech", "undecodable", "refused", "failed")
+    page.wait_for_selector(",".join(f"[data-state={one}]" for one in ends), timeout=120_000)
+    return state(page)
+
+
+def asked(page) -> set[str]:
+    """Names of the files that have been fetched."""
+    return {request.rsplit("/", 1)[1] for request in page.requests}
+
+
+def focused(page) -> str:
+    return page.evaluate("document.activeElement.dataset.part")
+
+
+def tree(page) -> list[dict]:
+    """What a screen reader is told: role and name of every element."""
+    nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
+    value = "value"
+    return [
+        {"role": node["role"][value], "name": node.get("name", {}).get(value, ""), "live": _property(node, "live")}
+        for node in nodes
+        if not node["ignored"]
+    ]
+
+
+def _property(node: dict, name: str):
+    return next((entry["value"]["value"] for entry in node.get("properties", []) if entry["name"] == name), None)
+
+
+def test_it_says_what_the_model_is_worth_and_what_it_loads(visit):
+    page = visit()
+    assert "has not been trained. Its answers mean nothing." in page.text_content("[data-part=banner]")
+    assert state(page) == "ready" and "MB" in status(page)
+
+
+def test_nothing_large_is_loaded_before_it_is_needed(visit, told, short):
+    page = visit()
+    page.wait_for_timeout(500)
+    large = set(told.settings["bytes"])
+    assert not large & asked(page)
+    give(page, short)
+    assert large <= asked(page)
+
+
+def test_keyboard_alone_hears_the_example(visit):
+    page = visit()
+    order = []
+    for _ in range(3):
+        page.keyboard.press("Tab")
+        order.append(focused(page))
+    assert order == ["record", "file", "example"]
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-part=stop]:focus")
+    assert end(page) == "result" and focused(page) == "example"
+    assert status(page).startswith("Done. The answer is ")
+
+
+def test_every_control_has_a_name(visit, long):
+    page = visit()
+    before = tree(page)
+    assert give(page, long) == "result"
+    found = before + tree(page)
+    unnamed = [node for node in found if node["role"] in NAMED and not node["name"]]
+    assert not unnamed
+    assert {"Record", "Choose a file", "Try an example", "Save as JSON"} <= {node["name"] for node in found if node["role"] == "button"}
+    assert any(node["role"] == "status" and node["live"] == "polite" for node in found)
+
+
+def test_the_picture_says_what_the_table_has(visit, long):
+    page = visit()
+    give(page, long)
+    rows = page.locator("[data-part=windows] tr")
+    answers = [row.locator("td").nth(1).text_content() for row in rows.all()]
+    assert rows.count() >= 3 and f"Its {len(answers)} windows in order: {', '.join(answers)}." in page.text_content("svg title")
+    assert page.locator("svg rect.share").count() == 4 * len(answers)
+
+
+def test_focus_is_visible(visit):
+    page = visit()
+    page.keyboard.press("Tab")
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_it_fits_a_phone(scheme, visit, long):
+    page = visit(viewport=PHONE, color_scheme=scheme)
+    assert give(page, long) == "result"
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+
+
+def test_a_dropped_file_is_heard(visit, short):
+    page = visit()
+    transfer = page.evaluate_handle(
+        """bytes => { const data = new DataTransfer(); data.items.add(new File([new Uint8Array(bytes)], "note.wav")); return data; }""",
+        list(short.read_bytes()),
+    )
+    page.dispatch_event("[data-part=controls]", "drop", {"dataTransfer": transfer})
+    assert end(page) == "result"
+
+
+def test_a_second_file_replaces_the_first(visit, hear, short, silent):
+    page = visit()
+    assert hear(page, short)["label"] is not None
+    assert hear(page, silent)["label"] is None
+    assert page.locator("[data-part=windows] tr").count() == 0 and page.is_hidden("[data-part=shares]")
+
+
+def test_stop_gives_the_answer_so_far(visit, hear, long, tmp_path):
+    file, (waveform, rate) = tmp_path / "hour.wav", soundfile.read(long, dtype="float32")
+    soundfile.write(file, np.tile(waveform, 100), rate)
+    page = visit()
+    page.set_input_files("[data-part=file]", str(file))
+    page.locator("[data-part=windows] tr").first.wait_for()
+    page.click("[data-part=stop]")
+    assert end(page) == "result" and "so far" not in page.text_content("[data-part=answer]")
+
+
+def test_no_speech_is_an_answer(visit, silent):
+    page = visit()
+    assert give(page, silent) == "no-speech"
+    assert status(page).startswith("No speech was found") and page.is_visible("[data-part=save]")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "sentence"),
+    [
+        ("note.mp3", b"no sound at all", "note.mp3 cannot be decoded by this browser"),
+        ("note.wav", b"RIFF\x10\x00\x00\x00WAVE", "note.wav cannot be decoded by this browser"),
+        ("empty.wav", b"", "empty.wav holds no audio"),
+    ],
+)
+def test_what_cannot_be_decoded_is_named(name, content, sentence, visit, tmp_path):
+    file = tmp_path / name
+    file.write_bytes(content)
+    page = visit()
+    assert give(page, file) == "undecodable" and status(page).startswith(sentence)
+
+
+def test_a_file_that_is_cut_short_is_refused(visit, short, tmp_path):
+    file = tmp_path / "cut.wav"
+    file.write_bytes(short.read_bytes()[:-1000])
+    page = visit()
+    assert give(page, file) == "undecodable" and status(page).startswith("cut.wav is cut short")
+
+
+def test_values_that_are_not_finite_are_refused(visit, tmp_path):
+    file = tmp_path / "nan.wav"
+    soundfile.write(file, np.full(RATE, np.nan), RATE, "FLOAT")
+    page = visit()
+    assert give(page, file) == "undecodable" and "not finite" in status(page)
+
+
+def test_without_a_model_the_page_says_how_to_build_it(visit, told):
+    page = visit(script=told(ready=False, reason="This copy of the book has no model to try: npm is not installed."))
+    assert state(page) == "unready" and "npm is not installed" in status(page) and page.is_hidden("[data-part=controls]")
+
+
+def test_without_webassembly_the_page_says_so(visit):
+    page = visit(script="delete globalThis.WebAssembly")
+    assert state(page) == "unready" and "WebAssembly" in status(page)
+
+
+def test_without_audio_worklets_files_are_still_heard(visit, short):
+    page = visit(script="delete globalThis.AudioWorkletNode")
+    assert page.is_hidden("[data-part=record]") and "cannot record" in status(page)
+    assert give(page, short) == "result"
+
+
+def test_a_page_opened_from_a_disk_says_what_it_needs(visit, site):
+    page = visit(at=(site / "book/try_it.html").as_uri(), runs=False)
+    assert "python -m http.server" in status(page)
+    page.errors[:] = [error for error in page.errors if "file:" not in error and "ERR_FAILED" not in error]  # scripts on a disk
+
+
+def test_nothing_works_without_scripts_and_the_page_says_so(visit):
+    page = visit(java_script_enabled=False, runs=False)
+    page.wait_for_timeout(1500)
+    assert page.is_visible("[data-part=status]") and "JavaScript" in status(page)

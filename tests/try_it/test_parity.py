@@ -1,0 +1,93 @@
+"""What the page finds in a recording is what Python finds."""
+
+import numpy as np
+import pytest
+import soundfile
+import soxr
+
+from sercore.data import read_audio
+from sercore.deployment import EmotionClassifier, Rules, analyze_voice_note, quantize
+
+RATE = 16_000  # Hz
+CLOSE = 1e-5  # of probabilities of a float file, and seconds; both runtimes add up in another order
+TOLERANCE = 1e-3  # of probabilities where one side converts, decodes or computes in another way
+
+
+def assert_same(found: dict, note, tolerance: float):
+    expected = note.as_dict()
+    assert set(found) == set(expected)
+    assert found["label"] == expected["label"] and len(expected["windows"]) > 0
+    for name in ("seconds", "speech_seconds", "probabilities", "certainty", "agreement"):
+        assert found[name] == pytest.approx(expected[name], abs=tolerance), name
+    for table in ("segments", "windows"):
+        assert len(found[table]) == len(expected[table])
+        for one, other in zip(found[table], expected[table]):
+            assert one == pytest.approx(other, abs=tolerance)
+
+
+def test_an_utterance(visit, hear, short, classifier):
+    assert_same(hear(visit(), short), analyze_voice_note(short, classifier), CLOSE)
+
+
+def test_a_long_note(visit, hear, long, classifier):
+    """Several passages, of which some take several windows, the last of them reaching back."""
+    note = analyze_voice_note(long, classifier)
+    length = note.windows["end"] - note.windows["start"]
+    assert len(note.segments) >= 3 and (length == 8).sum() >= 2
+    assert (note.windows["weight"] < note.windows["speech"] * length - 0.1).any(), "one reaches back"
+    assert np.ptp(note.windows[list(classifier.labels)].to_numpy(), axis=0).max() > 100 * CLOSE
+    assert_same(hear(visit(), long), note, CLOSE)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [Rules(window=2.0, overlap=0.5, aggregate="mean"), Rules(window=1.0, aggregate="median"), Rules(vad=False), Rules(max_pause=0.0)],
+    ids=str,
+)
+def test_other_rules(rules, visit, hear, long, classifier, told):
+    page = visit(script=told(rules=vars(rules)))
+    assert_same(hear(page, long), analyze_voice_note(long, classifier, rules=rules), CLOSE)
+
+
+@pytest.mark.parametrize(("rate", "channels", "subtype"), [(48_000, 2, "PCM_16"), (44_100, 1, "PCM_24"), (8_000, 1, "FLOAT")])
+def test_other_rates(rate, channels, subtype, visit, hear, long, classifier, tmp_path):
+    file = tmp_path / "other.wav"
+    waveform = soxr.resample(soundfile.read(long, dtype="float32")[0], RATE, rate)
+    soundfile.write(file, np.stack([waveform, 0.5 * waveform][:channels], axis=1), rate, subtype)
+    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+
+
+def test_real_speech_at_48_khz(visit, hear, real_ravdess, classifier, tmp_path):
+    file = tmp_path / "ravdess.wav"
+    source = sorted(real_ravdess.rglob("03-01-05-*"))[0]
+    soundfile.write(file, soxr.resample(read_audio(source), RATE, 48_000), 48_000)
+    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+
+
+def test_flac_is_heard_as_it_was_recorded(visit, hear, long, classifier, tmp_path):
+    file = tmp_path / "long.flac"
+    soundfile.write(file, *soundfile.read(long))
+    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), CLOSE)
+
+
+@pytest.mark.parametrize(("subtype", "rate"), [("OPUS", 48_000), ("VORBIS", 44_100)])
+def test_compressed_files_are_decoded_by_the_browser(subtype, rate, visit, hear, long, classifier, tmp_path):
+    """Of the formats whose decoders agree: MP3 leaves more to them, and Opus files of other rates are decoded to these by Python."""
+    file = tmp_path / "long.ogg"
+    soundfile.write(file, soxr.resample(soundfile.read(long)[0], RATE, rate), rate, subtype=subtype)
+    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+
+
+def test_mp3_has_the_same_length_and_answer(visit, hear, long, classifier, tmp_path):
+    file = tmp_path / "long.mp3"
+    soundfile.write(file, soxr.resample(soundfile.read(long)[0], RATE, 44_100), 44_100)
+    found, note = hear(visit(), file), analyze_voice_note(file, classifier)
+    assert (found["seconds"], found["label"], len(found["windows"])) == (note.seconds, note.label, len(note.windows))
+
+
+def test_quantized_file(visit, hear, long, model, tmp_path):
+    """Native and web runtimes compute eight bits a little differently; these weights make ten times as much of it as trained ones."""
+    file = quantize(model, "w8", tmp_path / "w8.onnx")
+    page = visit()
+    page.route("**/model.onnx", lambda route: route.fulfill(path=file))
+    assert_same(hear(page, long), analyze_voice_note(long, EmotionClassifier(file, threads=1)), 5 * TOLERANCE)
