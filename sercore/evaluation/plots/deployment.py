@@ -2,10 +2,12 @@
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from sercore.evaluation.plots.style import INK, PALE, axes, styled
 
 ACCENT = "#2b4c8c"
+SIDES = ((9, 0, "left", "center"), (-9, 0, "right", "center"), (0, -9, "center", "top"), (0, 9, "center", "bottom"))  # points
 LEAST = 0.01  # of a scheme's time; operators that take less in all of them are left out
 
 
@@ -17,11 +19,12 @@ def size_and_speed(table) -> Figure:
         table: index scheme; columns MB, milliseconds, low, high (quartiles).
     """
     figure, axis = axes(4.4)
-    for place, (name, row) in enumerate(table.iterrows()):
+    for name, row in table.iterrows():
         axis.vlines(row["MB"], row["low"], row["high"], color=PALE, linewidth=3)
-        _mark(axis, name, row["MB"], row["milliseconds"], place)
+        _mark(axis, name, row["MB"], row["milliseconds"])
     axis.margins(x=0.2)
     axis.set(xlabel="file (MB)", ylabel="latency (ms)", ylim=(0, None))
+    _name(axis, {name: (row["MB"], row["milliseconds"]) for name, row in table.iterrows()})
     told = [f"{name} {row['MB']:.1f} MB, {row['milliseconds']:.0f} ms" for name, row in table.iterrows()]
     figure.set_label(f"Latency against size. {'; '.join(told)}.")
     return figure
@@ -35,23 +38,36 @@ def size_and_loss(table) -> Figure:
         table: index scheme; columns MB, gain, gain_low, gain_high (fractions of UA against fp32).
     """
     figure, axis = axes(4.4)
-    for place, (name, row) in enumerate(table.iterrows()):
+    for name, row in table.iterrows():
         axis.vlines(row["MB"], 100 * row["gain_low"], 100 * row["gain_high"], color=PALE, linewidth=3)
-        _mark(axis, name, row["MB"], 100 * row["gain"], place)
+        _mark(axis, name, row["MB"], 100 * row["gain"])
     axis.axhline(0, color=INK, linewidth=1, linestyle=":")
     axis.set(xlabel="file (MB)", ylabel="UA against fp32 (points)")
     axis.margins(x=0.2, y=0.15)
+    _name(axis, {name: (row["MB"], 100 * row["gain"]) for name, row in table.iterrows()})
     told = [f"{name} {row['MB']:.2f} MB, {100 * row['gain']:+.2f} points" for name, row in table.iterrows()]
     figure.set_label(f"Change of UA against size. {'; '.join(told)}.")
     return figure
 
 
-def _mark(axis, name, x, y, place):
-    """Names stand right and left in turn, because 8-bit files are nearly of one size."""
-    side, look = (1, "left") if place % 2 else (-1, "right")
+def _mark(axis, name, x, y):
     control = name in ("paper", "fp32")
     axis.plot(x, y, "s" if control else "o", color=ACCENT, markerfacecolor="white" if control else ACCENT, markersize=9)
-    axis.annotate(name, (x, y), (9 * side, 0), textcoords="offset points", ha=look, va="center", fontsize=13)
+
+
+def _name(axis, marks: dict):
+    """Each name at the first side of its mark where it covers neither a mark nor another name."""
+    axis.figure.draw_without_rendering()  # settles the layout
+    places = axis.transData.transform(list(marks.values()))
+    taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in places]
+    for name, place in marks.items():
+        for *offset, across, along in SIDES:
+            text = axis.annotate(name, place, offset, textcoords="offset points", ha=across, va=along, fontsize=13)
+            box = text.get_window_extent()
+            if (across, along) == SIDES[-1][2:] or not any(map(box.overlaps, taken)):
+                break
+            text.remove()
+        taken.append(box)
 
 
 @styled
