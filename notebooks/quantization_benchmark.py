@@ -181,4 +181,4 @@ book.glue(**report.findings(sizes, latency, losses, experiment))
 book.provenance(run)
 
 # %% [markdown]
-# **Next:** [from a sentence to a voice note](voice_note.ipynb).
+# **Next:** [a voice note, start to end](voice_note.ipynb).

@@ -79,7 +79,7 @@ file = files[voice_report.SHIPPED]
 classifier = EmotionClassifier(file, threads=1)
 worked, truth = assembly.worked_note(unheard, experiment.seed)
 note = analyze_voice_note(worked, classifier)
-book.table(voice_report.answer(note), "What one call says of a note.", index=False)
+book.table(voice_report.answer(note), "What one call says of a note.")
 
 # %% [markdown]
 # ## A worked note

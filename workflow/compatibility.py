@@ -52,13 +52,26 @@ def python_runtime(version: str, folder: str, golden: Path) -> dict:
 
 
 def web_runtime(folder: str, golden: Path) -> dict:
-    """The same in onnxruntime-web under Node; needs npm."""
+    """The same in onnxruntime-web under Node."""
+    return _answer(["node", HERE / "golden.mjs", folder, golden, web_package().parents[1]])
+
+
+def web_package() -> Path:
+    """Folder of onnxruntime-web, fetched once with npm.
+
+    Raises:
+        OSError: npm is not installed.
+        subprocess.SubprocessError: npm cannot fetch it.
+    """
     place = runs_root() / "runtimes" / f"web-{WEB}"
-    place.mkdir(parents=True, exist_ok=True)
-    if not (place / "node_modules" / "onnxruntime-web").is_dir():
+    package = place / "node_modules" / "onnxruntime-web"
+    if not (place / "ready").is_file():
+        place.mkdir(parents=True, exist_ok=True)
         (place / "package.json").write_text("{}")
-        subprocess.run(["npm", "install", "--silent", f"onnxruntime-web@{WEB}"], cwd=place, check=True)
-    return _answer(["node", HERE / "golden.mjs", folder, golden, place])
+        command = ["npm", "install", "--silent", "--fetch-retries=1", f"onnxruntime-web@{WEB}"]
+        subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=600)
+        (place / "ready").touch()
+    return package
 
 
 def _answer(command: list) -> dict:

@@ -12,13 +12,12 @@ from pathlib import Path
 
 import numpy as np
 import soundfile
-from compatibility import WEB
+from compatibility import WEB, web_package
 
 from sercore.data.corpora.voice import draw_voice, express, speak
 from sercore.deployment import EmotionClassifier, Rules
 from sercore.deployment.vad import packaged
 from sercore.evaluation.tables import TITLES
-from sercore.paths import runs_root
 from sercore.training.runs import write_json
 
 # Hears many frames in one call, which browsers run three times as fast as one at a time; the same bits as the network for one.
@@ -88,20 +87,8 @@ def banner(metadata: dict, size: int) -> dict:
 
 
 def runtime() -> list[Path]:
-    """Files of onnxruntime-web, fetched once with npm.
-
-    Raises:
-        OSError: npm is not installed, or the package lacks a file.
-        subprocess.SubprocessError: npm cannot fetch it.
-    """
-    place = runs_root() / "runtimes" / f"web-{WEB}"
-    files = [place / "node_modules" / "onnxruntime-web" / "dist" / name for name in (MODULE, BINARY)]
-    if not all(file.is_file() for file in files):
-        place.mkdir(parents=True, exist_ok=True)
-        (place / "package.json").write_text("{}")
-        command = ["npm", "install", "--silent", "--fetch-retries=1", f"onnxruntime-web@{WEB}"]
-        subprocess.run(command, cwd=place, check=True, capture_output=True, timeout=600)
-    return files
+    """Files of onnxruntime-web; raises as `web_package`."""
+    return [web_package() / "dist" / name for name in (MODULE, BINARY)]
 
 
 def needed(told: dict) -> tuple[str, ...]:

@@ -31,7 +31,7 @@ def answer(note) -> pd.DataFrame:
     shares = {emotion: f"{share:.3f}" for emotion, share in (note.probabilities or {}).items()}
     told = {"label": note.label or "none", "certainty": f"{note.certainty:.3f}", "agreement": f"{note.agreement:.3f}"}
     told |= {"seconds": f"{note.seconds:.1f}", "of them speech": f"{note.speech_seconds:.1f}", "windows": len(note.windows)}
-    return pd.DataFrame([told | shares])
+    return pd.DataFrame.from_dict(told | shares, orient="index", columns=["answer"])
 
 
 def notes_told(answers: pd.DataFrame, notes: pd.DataFrame, experiment) -> pd.DataFrame:
