@@ -142,18 +142,18 @@ def keep(experiment, **tables: pd.DataFrame) -> None:
 
 
 def compatibility() -> pd.DataFrame:
-    """results/open/compatibility.json: the largest change of a probability per model, scheme and runtime, or its refusal."""
+    """results/open/compatibility.json: the largest change of a probability per model, runtime and scheme, or its refusal."""
     file = paths.results_root() / "open" / "compatibility.json"
     if not file.is_file():
         return pd.DataFrame()
     tables = {}
     for model, found in json.loads(file.read_text())["models"].items():
-        cells = {
+        rows = {
             runtime: {scheme: _drift(own, found["expected"][scheme]) for scheme, own in answered.items()}
             for runtime, answered in found["runtimes"].items()
         }
-        tables[model] = pd.DataFrame(cells).reindex(SCHEMES)
-    return pd.concat(tables, names=["model", "scheme"])
+        tables[model] = pd.DataFrame.from_dict(rows, orient="index")[[*SCHEMES]]
+    return pd.concat(tables, names=["model", "runtime"])
 
 
 def _drift(answered: dict, expected: dict) -> str:

@@ -6,7 +6,8 @@ from sercore import paths
 from sercore.deployment import report
 
 # Goal: whether less is better, what has to be reached, what is aimed at. Speed is of 8 s on one thread, against files that
-# took turns in the same process; 24,117,248 bytes are the 23 MB (in binary) of section V-A.
+# took turns in the same process; 24,117,248 bytes are the 23 MB (in binary) of section V-A. A runtime fails a file that it
+# refuses or answers otherwise.
 TARGETS = {
     "times as fast as fp32": (False, 2.0, 3.0),
     "times as fast as the paper's recipe": (False, 1.6, 2.5),
@@ -15,7 +16,7 @@ TARGETS = {
     "shipped files with ConvInteger": (True, 0, 0),
     "highest IR of a shipped file": (True, 8, 8),
     "highest opset of a shipped file": (True, 18, 18),
-    "runtimes that refuse a shipped file or answer otherwise": (True, 0, 0),
+    "runtimes that fail a shipped file": (True, 0, 0),
     "points of UA that w8 loses": (True, 0.5, 0.2),
     "points of UA that the fastest file loses": (True, 1.0, 0.5),
 }
@@ -51,8 +52,7 @@ def _measured() -> dict[str, float]:
     times = report.at(latency, sizes.set_index("scheme"))["milliseconds"]
     fastest = report.best(times.to_frame())
     gains = pd.concat([hold_out, target]).groupby("scheme")["gain"].min()
-    runs = report.compatibility().drop(index=report.CONTROL, level="scheme")
-    bad = runs.map(lambda cell: cell.startswith("refused") or cell.endswith(report.OTHER_ANSWER))
+    bad = report.compatibility()[report.SHIPPED].map(lambda cell: cell.startswith("refused") or cell.endswith(report.OTHER_ANSWER))
     found = (
         times["fp32"] / times[fastest],
         times[report.CONTROL] / times[fastest],
@@ -61,7 +61,7 @@ def _measured() -> dict[str, float]:
         shipped["integer operators"].str.contains("ConvInteger").sum(),
         shipped["IR"].max(),
         shipped["opset"].max(),
-        bad.any().sum(),
+        bad.any(axis=1).groupby(level="runtime").any().sum(),
         -100 * gains["w8"],
         -100 * gains[fastest],
     )
