@@ -13,6 +13,7 @@ import pandas as pd
 import soundfile
 
 from sercore import paths
+from sercore.headers import promised_frames
 
 SAMPLE_RATE = 16_000  # Hz
 TRIM_TOP_DB = 20.0  # dB below the peak under which leading and trailing audio is removed
@@ -48,8 +49,8 @@ def read_audio(path: str | Path) -> np.ndarray:
         raise ValueError(f"{path}: cannot be decoded ({error.error_string})") from None
     if not len(waveform):
         raise ValueError(f"{path}: holds no audio")
-    if len(waveform) < info.frames:
-        raise ValueError(f"{path}: truncated, {len(waveform)} of {info.frames} samples are there")
+    if len(waveform) < promised_frames(info):
+        raise ValueError(f"{path}: truncated, {len(waveform)} of {promised_frames(info)} samples are there")
     if not np.isfinite(waveform).all():
         raise ValueError(f"{path}: holds values that are not finite")
     mono = waveform.mean(axis=1)

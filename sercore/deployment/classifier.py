@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from sercore.deployment.recording import checked, pieces
+
 PARSED = ("labels", "sample_rate", "max_seconds", "corpora", "synthetic", "scores", "parameters")  # those that are JSON
-FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 PASSBAND = 0.913  # of the lower Nyquist frequency, as in soxr's high quality, with which training reads other rates
 
 
@@ -95,38 +96,10 @@ def read(path: str | Path) -> tuple[np.ndarray, int]:
         float32 (samples,) and their rate in Hz.
 
     Raises:
-        ModuleNotFoundError: soundfile is not installed.
-        FileNotFoundError: no such file.
-        ValueError: it cannot be decoded.
+        as `pieces`.
     """
-    try:
-        import soundfile
-    except ModuleNotFoundError:
-        raise ModuleNotFoundError("files of audio need soundfile: pip install soundfile, or give an array.") from None
-    if not Path(path).is_file():
-        raise FileNotFoundError(f"{path}: no such file.")
-    try:
-        waveform, rate = soundfile.read(path, dtype="float32", always_2d=True)
-    except soundfile.LibsndfileError as error:
-        raise ValueError(f"{path}: cannot be decoded ({error.error_string})") from None
-    return waveform.mean(axis=1), rate
-
-
-def checked(audio) -> np.ndarray:
-    """Float32 (samples,) or (batch, samples)."""
-    waveform = np.asarray(audio)
-    if waveform.ndim not in (1, 2):
-        raise ValueError(f"audio has the shape {waveform.shape}; give (samples,) or (batch, samples).")
-    if not waveform.size:
-        raise ValueError("there is no audio: the waveform is empty.")
-    if waveform.ndim == 2 and waveform.shape[0] > waveform.shape[1]:
-        raise ValueError(f"audio of the shape {waveform.shape} has channels; average them: audio.mean(axis=1).")
-    if waveform.dtype.kind != "f" and waveform.dtype.name not in FULL_SCALE:
-        raise ValueError(f"audio is of the type {waveform.dtype}; give floats, int16 or int32.")
-    waveform = (waveform / FULL_SCALE.get(waveform.dtype.name, 1)).astype(np.float32)
-    if not np.isfinite(waveform).all():
-        raise ValueError("audio holds values that are not finite.")
-    return waveform
+    chunks, rate = pieces(path, 0)
+    return np.concatenate([*chunks]), rate
 
 
 def _converted(waveform: np.ndarray, rate: float, target: int) -> np.ndarray:

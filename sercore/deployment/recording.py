@@ -1,6 +1,5 @@
 """Audio as it comes: a file, a waveform or chunks, piece by piece, so that its length does not matter."""
 
-import re
 from collections.abc import Iterable, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -8,12 +7,11 @@ from types import ModuleType
 
 import numpy as np
 
-from sercore.deployment.classifier import checked
+from sercore.headers import promised_frames
 
+FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 PIECE = 4_096  # samples of a file or waveform at once, as exact as damage can be placed
-NO_LENGTH = 2_000_000_000  # bytes; what a writer to a pipe, who cannot know, puts into a WAV header is above it
 UNKNOWN = 2**62  # samples; libsndfile's number for a FLAC file from a pipe, whose end soundfile does not reach, is above it
-SHORT = re.compile(r"^ ?(?:data|SSND) : (\d+) \(should be (\d+)\)", re.MULTILINE)  # of WAV and AIFF; libsndfile notes it and reads on
 
 
 def pieces(audio, sample_rate: float) -> tuple[Iterable, float]:
@@ -54,6 +52,23 @@ def waveform(samples) -> np.ndarray:
     return checked(samples) if samples.size else np.zeros(0, np.float32)
 
 
+def checked(audio) -> np.ndarray:
+    """Float32 (samples,) or (batch, samples)."""
+    waveform = np.asarray(audio)
+    if waveform.ndim not in (1, 2):
+        raise ValueError(f"audio has the shape {waveform.shape}; give (samples,) or (batch, samples).")
+    if not waveform.size:
+        raise ValueError("there is no audio: the waveform is empty.")
+    if waveform.ndim == 2 and waveform.shape[0] > waveform.shape[1]:
+        raise ValueError(f"audio of the shape {waveform.shape} has channels; average them: audio.mean(axis=1).")
+    if waveform.dtype.kind != "f" and waveform.dtype.name not in FULL_SCALE:
+        raise ValueError(f"audio is of the type {waveform.dtype}; give floats, int16 or int32.")
+    waveform = (waveform / FULL_SCALE.get(waveform.dtype.name, 1)).astype(np.float32)
+    if not np.isfinite(waveform).all():
+        raise ValueError("audio holds values that are not finite.")
+    return waveform
+
+
 def resampler(rate: float, target: int):
     """A stream from one rate to another, or None where they are the same.
 
@@ -76,9 +91,8 @@ def _opened(path: str | Path) -> tuple[Iterator[np.ndarray], int]:
         raise ValueError(f"{path}: cannot be decoded ({error.error_string})") from None
     if info.frames >= UNKNOWN:
         raise ValueError(f"{path}: does not tell its length; convert it: ffmpeg -i {Path(path).name} other.wav")
-    short = SHORT.search(info.extra_info)
-    if short and int(short[1]) < NO_LENGTH:
-        raise _truncated(path, info, info.frames, info.frames * int(short[1]) // max(1, int(short[2])))
+    if promised_frames(info) > info.frames:
+        raise _truncated(path, info, info.frames, promised_frames(info))
     return _decoded(path, info, soundfile), info.samplerate
 
 

@@ -92,6 +92,15 @@ def test_unusable_file_gets_one_clear_line(tmp_path, content, line):
     assert "\n" not in str(error.value)
 
 
+def test_truncated_wav_is_refused(tmp_path):
+    """libsndfile reads it without an error."""
+    file = tmp_path / "cut.wav"
+    soundfile.write(file, np.zeros(1000), SAMPLE_RATE, subtype="PCM_16")
+    file.write_bytes(file.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="cut.wav: truncated, 500 of 1000 samples"):
+        read_audio(file)
+
+
 def test_truncated_flac_is_refused(tmp_path):
     """Its header still promises the whole length."""
     noise = np.random.default_rng(0).normal(0, 0.1, 5 * SAMPLE_RATE)
