@@ -26,22 +26,24 @@ from sercore.evaluation.statistics import bootstrap
 MB, MIB = 10**6, 2**20
 INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear")
 FIRST = 3  # runs that warm up and do not count
-PEAK_MEMORY = """
-import json, os, resource, sys
+PEAK = """
+import json, os, resource, sys, time
 import numpy as np
-import onnxruntime as ort
 def peak():
     if os.path.exists("/proc/self/status"):  # what getrusage tells there began with the memory of the calling process
         return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+"""  # bytes, for a process that measures its own memory
+PEAK_MEMORY = f"""{PEAK}
+import onnxruntime as ort
 file, samples = sys.argv[1], int(sys.argv[2])
 options = ort.SessionOptions()
 options.intra_op_num_threads = 1
 before = peak()
 session = ort.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 loaded = peak()
-session.run(None, {"waveform": np.random.default_rng(0).normal(0, 0.1, (1, samples)).astype("float32")})
-print(json.dumps({"runtime": before, "loaded": loaded, "running": peak()}))
+session.run(None, {{"waveform": np.random.default_rng(0).normal(0, 0.1, (1, samples)).astype("float32")}})
+print(json.dumps({{"runtime": before, "loaded": loaded, "running": peak()}}))
 """
 
 

@@ -11,20 +11,15 @@ import pandas as pd
 
 from sercore import paths
 from sercore.data import SAMPLE_RATE
+from sercore.deployment.benchmark import PEAK
 from sercore.deployment.rules import AGGREGATES
 from sercore.emotions import EMOTIONS
 
 DRAWS = 2_000  # of the bootstrap
 NOTE = ["note", "filler", "share", "vad"]  # what makes one note of the windows
 LENGTHS = (1, 10, 60, 600, 3600, 7200)  # s
-COST = """
-import json, os, resource, sys, time
-import numpy as np
+COST = f"""{PEAK}
 from sercore.deployment import EmotionClassifier, analyze_voice_note
-def peak():
-    if os.path.exists("/proc/self/status"):  # what getrusage tells there began with the memory of the calling process
-        return 1024 * int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 file, note, seconds, rate = sys.argv[1], np.load(sys.argv[2]), float(sys.argv[3]), int(sys.argv[4])
 classifier, spent = EmotionClassifier(file, threads=1), [0.0]
 def timed(*audio, classify=classifier.probabilities):
@@ -41,7 +36,7 @@ analyze_voice_note(note[:rate], classifier, rate)  # loads and warms up
 before, spent[0], began = peak(), 0.0, time.perf_counter()
 analyze_voice_note(chunks(), classifier, rate)
 whole = time.perf_counter() - began
-print(json.dumps({"seconds": seconds, "classifier": spent[0], "rest": whole - spent[0], "before": before, "peak": peak()}))
+print(json.dumps({{"seconds": seconds, "classifier": spent[0], "rest": whole - spent[0], "before": before, "peak": peak()}}))
 """
 
 

@@ -26,6 +26,7 @@ def say(capsys):
     """Runs a command: its exit code, and the lines on standard output and standard error."""
 
     def run(*arguments):
+        capsys.readouterr()  # what was said before
         code = main([*map(str, arguments)])
         told = capsys.readouterr()
         return code, told.out.splitlines(), told.err.splitlines()
