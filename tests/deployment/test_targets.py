@@ -2,6 +2,7 @@
 
 import pytest
 
+from sercore import paths
 from sercore.deployment import targets
 
 
@@ -17,6 +18,14 @@ def test_every_target_is_reached_at_least():
 )
 def test_less_or_more_is_better(less, measured, reached):
     assert targets._reached(less, *((2, 1) if less else (1, 2)), measured) == reached
+
+
+def test_readme_shows_the_schemes_at_a_glance():
+    table = targets.at_a_glance()
+    lines = [["", *table.columns], ["---"] * 4, *table.reset_index().values.tolist()]
+    expected = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    shown = (paths.PROJECT / "README.md").read_text(encoding="utf-8").split("<!-- schemes -->")[1].split("<!-- /schemes -->")[0].strip()
+    assert shown == expected, f"put this into README.md:\n{expected}"
 
 
 def test_nothing_measured_is_an_empty_table(tmp_path, monkeypatch):
