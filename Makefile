@@ -33,8 +33,8 @@ results: $(READY)
 benchmark: $(READY)
 	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/quantization_benchmark.ipynb $(RUNS)/benchmark.ipynb -f workflow/profiles/open.yaml
 	$(BIN)/python workflow/compatibility.py results/open/compatibility.json \
-		"distilhubert-scratch, random weights=$(RUNS)/open/geometry-distilhubert-scratch" \
-		"small, trained=$(RUNS)/open/cremad-production-disjoint/onnx"
+		"full=$(RUNS)/open/geometry-distilhubert-scratch" \
+		"small=$(RUNS)/open/cremad-production-disjoint/onnx"
 	$(MAKE) results
 
 $(READY): requirements.txt pyproject.toml

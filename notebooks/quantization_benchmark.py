@@ -144,9 +144,9 @@ book.figure(plots.size_and_loss(report.with_size(losses["target"], trained)), "U
 # %% [markdown]
 # ## What runs where
 #
-# Committed measurements: each scheme of the full geometry, and of a small model that was trained, loaded and run on old and
-# new versions of ONNX Runtime and on the browser's, with golden waveforms. A runtime answers otherwise where another emotion
-# is the most probable one.
+# Committed measurements: each scheme of the full geometry (random weights) and of a small model that was trained, loaded
+# and run on old and new versions of ONNX Runtime and on the browser's (web), with golden waveforms. A runtime answers
+# otherwise where another emotion is the most probable one.
 
 # %%
 book.table(report.compatibility(), "Largest change of a probability against the newest runtime, or what the runtime says.")

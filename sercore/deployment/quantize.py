@@ -26,9 +26,9 @@ from sercore.deployment.packing import BLOCK, pack
 SCHEMES = {
     "fp32": "32-bit float, as exported",
     "w8": "8-bit weights, arithmetic in float",
-    "w8a8-conv": "8-bit convolutions with calibrated activations, 8-bit linear layers with activations as they come",
-    "w8a8": "8-bit convolutions and linear layers, both with calibrated activations",
-    "w8w4": "as w8a8-conv, the transformer's weights in 4 bits, which become 8 when the file is loaded",
+    "w8a8-conv": "8-bit convolutions (calibrated) and linear layers (ranges as they come)",
+    "w8a8": "8-bit convolutions and linear layers, both calibrated",
+    "w8w4": "as w8a8-conv, transformer weights stored in 4 bits, unpacked at load",
     "paper": "the paper's recipe, dynamic 8 bits throughout: a control",
 }
 CALIBRATED = ("w8a8-conv", "w8a8", "w8w4")

@@ -149,11 +149,16 @@ def compatibility() -> pd.DataFrame:
     tables = {}
     for model, found in json.loads(file.read_text())["models"].items():
         rows = {
-            runtime: {scheme: _drift(own, found["expected"][scheme]) for scheme, own in answered.items()}
+            _short(runtime): {scheme: _drift(own, found["expected"][scheme]) for scheme, own in answered.items()}
             for runtime, answered in found["runtimes"].items()
         }
         tables[model] = pd.DataFrame.from_dict(rows, orient="index")[[*SCHEMES]]
     return pd.concat(tables, names=["model", "runtime"])
+
+
+def _short(runtime: str) -> str:
+    """The version of ONNX Runtime, with "web" before it where it is the browser's."""
+    return runtime.removeprefix("onnxruntime").removeprefix("-").split(" (")[0].strip()
 
 
 def _drift(answered: dict, expected: dict) -> str:
@@ -163,7 +168,7 @@ def _drift(answered: dict, expected: dict) -> str:
         return "runs"
     pairs = [(np.array(answered[name]), np.array(expected[name])) for name in expected]
     same = all(one.argmax() == other.argmax() for one, other in pairs)
-    return f"{max(np.abs(one - other).max() for one, other in pairs):.1e}" + ("" if same else OTHER_ANSWER)
+    return f"{max(np.abs(one - other).max() for one, other in pairs):.0e}" + ("" if same else OTHER_ANSWER)
 
 
 def findings(table: pd.DataFrame, times: pd.DataFrame, tables: dict[str, pd.DataFrame], experiment) -> dict[str, str]:

@@ -18,8 +18,8 @@ TARGETS = {
     "highest IR of a shipped file": (True, 8, 8),
     "highest opset of a shipped file": (True, 18, 18),
     "runtimes that fail a shipped file": (True, 0, 0),
-    "points of UA that w8 loses": (True, 0.5, 0.2),
-    "points of UA that the fastest file loses": (True, 1.0, 0.5),
+    "UA points lost by w8": (True, 0.5, 0.2),
+    "UA points lost by the fastest": (True, 1.0, 0.5),
 }
 
 

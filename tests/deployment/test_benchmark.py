@@ -104,7 +104,7 @@ def test_what_runs_where_is_read_from_the_results(tmp_path, monkeypatch):
     (tmp_path / "open").mkdir()
     expected = {scheme: {"tone": [0.7, 0.1, 0.1, 0.1]} for scheme in SCHEMES}
     old = expected | {"paper": {"error": "NOT_IMPLEMENTED: ConvInteger"}, "w8": {"tone": [0.1, 0.7, 0.1, 0.1]}}
-    write_json(tmp_path / "open" / "compatibility.json", {"models": {"tiny": {"expected": expected, "runtimes": {"old": old}}}})
-    told = report.compatibility().loc[("tiny", "old")]
-    assert told["fp32"] == "0.0e+00" and told["paper"].startswith("refused: NOT_IMPLEMENTED")
+    write_json(tmp_path / "open" / "compatibility.json", {"models": {"tiny": {"expected": expected, "runtimes": {"onnxruntime-web 1.0 (wasm)": old}}}})
+    told = report.compatibility().loc[("tiny", "web 1.0")]
+    assert told["fp32"] == "0e+00" and told["paper"].startswith("refused: NOT_IMPLEMENTED")
     assert told["w8"].endswith("other answer")
