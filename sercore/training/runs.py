@@ -74,7 +74,8 @@ def find_runs(profile: str, *splits: str) -> list[Run]:
         profile: its name.
         splits: those of the experiments sought; `loso` where none is given.
     """
-    found = [read_run(file.parent) for file in sorted((paths.runs_root() / profile).glob(f"*/{LAST}"))]
+    files = sorted((paths.runs_root() / profile).glob(f"*/{LAST}"))
+    found = [read_run(file.parent) for file in files if file.parent.name[0] != "."]  # hidden: set aside by `claim`
     return [run for run in found if not run.experiment.variant and run.experiment.split in (splits or ("loso",))]
 
 

@@ -77,7 +77,7 @@ def test_run_of_other_code_is_set_aside_not_overwritten(finished, monkeypatch, c
     assert not (claim(EXPERIMENT) / "metrics.json").exists()
     assert "trained by other code" in capsys.readouterr().out
     (aside,) = finished.parent.glob(f".{finished.name}.*")
-    assert (aside / "metrics.json").is_file()
+    assert (aside / "metrics.json").is_file() and find_runs("demo") == []
 
 
 def test_fingerprint_ignores_comments_and_docstrings(tmp_path, monkeypatch):

@@ -8,6 +8,7 @@ from sercore.evaluation.plots.style import INK, PALE, axes, styled
 
 ACCENT = "#2b4c8c"
 SIDES = ((9, 0, "left", "center"), (-9, 0, "right", "center"), (0, -9, "center", "top"), (0, 9, "center", "bottom"))  # points
+SIDES += ((9, -18, "left", "center"), (-9, -18, "right", "center"), (9, 18, "left", "center"), (-9, 18, "right", "center"))
 LEAST = 0.01  # of a scheme's time; operators that take less in all of them are left out
 
 
@@ -61,13 +62,18 @@ def _name(axis, marks: dict):
     places = axis.transData.transform(list(marks.values()))
     taken = [Bbox.from_bounds(x - 6, y - 6, 12, 12) for x, y in places]
     for name, place in marks.items():
-        for *offset, across, along in SIDES:
-            text = axis.annotate(name, place, offset, textcoords="offset points", ha=across, va=along, fontsize=13)
-            box = text.get_window_extent()
-            if (across, along) == SIDES[-1][2:] or not any(map(box.overlaps, taken)):
+        for side in SIDES:
+            text = _beside(axis, name, place, *side)
+            if not any(map(text.get_window_extent().overlaps, taken)):
                 break
             text.remove()
-        taken.append(box)
+        else:
+            text = _beside(axis, name, place, *SIDES[0])
+        taken.append(text.get_window_extent())
+
+
+def _beside(axis, name, place, right, up, across, along):
+    return axis.annotate(name, place, (right, up), textcoords="offset points", ha=across, va=along, fontsize=13)
 
 
 @styled
