@@ -6,6 +6,7 @@ import pandas as pd
 from sercore.deployment import trial
 from sercore.deployment.assembly import ALONE, FILLERS, SHARES
 from sercore.deployment.benchmark import MB
+from sercore.deployment.rules import AGGREGATES
 from sercore.evaluation.plots.voice import duration
 from sercore.evaluation.tables import in_words
 from sercore.training.runs import write_table
@@ -126,7 +127,7 @@ def findings(notes: pd.DataFrame, answers: pd.DataFrame, smoothed: pd.DataFrame,
         "notes": f"{len(notes)}",
         "speakers": f"{notes['speaker'].nunique()}",
         "corpora": in_words(experiment, notes["corpus"].unique()),
-        "analyses": f"{len(answers) // 3:,}",
+        "analyses": f"{len(answers) // len(AGGREGATES):,}",
         "most_pause": f"{SHARES[-1]:.0%}",
         "neutral_true": f"{(notes['truth'] == 'neutral').mean():.0%}",
         "neutral_without": f"{paused.loc['neutral', 'one']:.0%}",

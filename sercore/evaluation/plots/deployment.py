@@ -4,9 +4,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 
-from sercore.evaluation.plots.style import INK, PALE, axes, styled
+from sercore.evaluation.plots.style import ACCENT, INK, PALE, axes, styled
 
-ACCENT = "#2b4c8c"
 SIDES = ((9, 0, "left", "center"), (-9, 0, "right", "center"), (0, -9, "center", "top"), (0, 9, "center", "bottom"))  # points
 SIDES += ((9, -18, "left", "center"), (-9, -18, "right", "center"), (9, 18, "left", "center"), (-9, 18, "right", "center"))
 LEAST = 0.01  # of a scheme's time; operators that take less in all of them are left out

@@ -5,10 +5,9 @@ import numpy as np
 from matplotlib.figure import Figure
 from scipy.optimize import isotonic_regression
 
-from sercore.evaluation.plots.style import INK, PALE, STYLE, axes, styled
+from sercore.evaluation.plots.style import ACCENT, INK, PALE, STYLE, axes, styled
 from sercore.evaluation.tables import METRICS, arm_title
 
-ACCENT = "#2b4c8c"
 MARKS = {"o": "white", "s": PALE, "D": ACCENT, "^": "white", "v": PALE, "P": ACCENT, "X": "white", "h": PALE}
 
 

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from sercore.emotions import EMOTIONS
 
 COLORS = {"anger": "#c1272d", "happiness": "#e8a33d", "neutral": "#6b7a8f", "sadness": "#2b4c8c"}
-INK, PALE = "#222222", "#9a9a9a"
+INK, PALE, ACCENT = "#222222", "#9a9a9a", "#2b4c8c"
 STYLE = {
     "font.size": 14,
     "axes.titlesize": 14,

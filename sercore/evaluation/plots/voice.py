@@ -5,9 +5,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sercore.emotions import EMOTIONS
-from sercore.evaluation.plots.style import COLORS, INK, PALE, STYLE, axes, styled
+from sercore.evaluation.plots.style import ACCENT, COLORS, INK, PALE, STYLE, axes, styled
 
-ACCENT = "#2b4c8c"
 HATCHES = dict(zip(EMOTIONS, ("", "///", "", "..."), strict=True))
 ARMS = {"one": ("without VAD", "s--", INK, "white"), "other": ("with VAD", "o-", ACCENT, ACCENT)}
 PAUSE = "share of the note that is pause"
