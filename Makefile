@@ -6,20 +6,28 @@ READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
 
-.PHONY: book open paper test notebooks results benchmark clean
+.PHONY: book demo open paper test lint notebooks results benchmark clean
 
-book: PROFILE = demo
+book demo: PROFILE = demo
 open: PROFILE = open
 paper: PROFILE = paper
-book open paper: $(READY)
-	@$(SNAKEMAKE) --config profile=$(PROFILE) || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
+# Beside Snakemake's own lines, one for each epoch of whatever trains.
+book demo open paper: $(READY)
+	@mkdir -p $(RUNS)/$(PROFILE) && touch $(RUNS)/$(PROFILE)/progress.log
+	@tail -n 0 -f $(RUNS)/$(PROFILE)/progress.log & progress=$$!; \
+	$(SNAKEMAKE) --config profile=$(PROFILE); status=$$?; kill $$progress; \
+	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
 	@echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
-# Every page executed and the book built with warnings as errors; the tests; the notebooks once more, cell by cell.
-test: $(READY)
-	$(MAKE) book
+# Style, then every page executed and the book built with warnings as errors, the tests, the notebooks cell by cell.
+test: lint
+	$(MAKE) demo
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval notebooks
+
+lint: $(READY)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # What is written from other files: folds 2 to 5, the setup cell, the .ipynb beside each .py, kaggle/.
 notebooks: $(READY)
@@ -31,7 +39,9 @@ results: $(READY)
 
 # Size, speed, accuracy and compatibility of the quantized files, measured on the full geometry; needs node and npm.
 benchmark: $(READY)
-	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/quantization_benchmark.ipynb $(RUNS)/benchmark.ipynb -f workflow/profiles/open.yaml
+	for page in quantization_benchmark quantization_accuracy; do \
+		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/$$page.ipynb $(RUNS)/$$page.ipynb -p profile open || exit 1; \
+	done
 	$(BIN)/python workflow/compatibility.py results/open/compatibility.json \
 		"full=$(RUNS)/open/geometry-distilhubert-scratch" \
 		"small=$(RUNS)/open/cremad-production-disjoint/onnx"

@@ -13,64 +13,67 @@
 #
 # *What does the model hear, and how is it spread over emotions, speakers and seconds?*
 #
-# Paper: sections III-A and III-B, Table I. [The introduction to this part](../book/part_data.md) tells how each corpus
-# is read, and what happens to a file before the model hears it. This page looks at the data at hand.
+# Paper: sections III-A and III-B, Table I. [The introduction to this part](../book/part_data.md) says how each corpus
+# is read, and what happens to a file before the model gets it. This page counts, shows and plays what has been read.
 
 # %% tags=["setup", "remove-cell"]
-# Kaggle and Colab: makes sercore importable, from an attached dataset or Drive, else from the repository.
-# The installed torch and numpy stay as they are. Anywhere else this cell does nothing.
-def set_up(repository, mounts):
-    import glob, os, subprocess, sys, tomllib
-    from importlib.metadata import version
-
-    if {"KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"}.isdisjoint(os.environ):
-        return
-    levels = [mount + "/*" * level for mount, depth in mounts.items() for level in range(depth + 1)]
-    places = [f"{level}/sercore/__init__.py" for level in levels]
-    if not any(map(glob.glob, places)) and repository:
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, "sercore-repository"])
-    found = [os.path.abspath(hit) for place in places for hit in sorted(glob.glob(place))]
-    if not found:
-        raise ModuleNotFoundError("sercore not found; attach the repository as a dataset, or put it on Drive.")
-    sys.path.insert(0, found[0].removesuffix("/sercore/__init__.py"))
-    with open(f"{sys.path[0]}/pyproject.toml", "rb") as file:
-        wanted = tomllib.load(file)["project"]["dependencies"]
-    wanted += [f"{name}=={version(name)}" for name in ("torch", "numpy")]
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]).returncode:
-        print("Some packages could not be installed (see above); switch the internet on and run this cell again.")
-
-
-set_up(repository="", mounts={"/kaggle/input": 4, "/content/drive/MyDrive": 2, ".": 1})
+# Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
+# fmt: off
+import glob, importlib.metadata, importlib.util
+if not importlib.util.find_spec("sercore"):
+    wheels = [f"{wheel}[book]" for wheel in glob.glob("/kaggle/input/**/sercore-*.whl", recursive=True)]
+    pins = " ".join(f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy"))
+    get_ipython().run_line_magic("pip", f"install -q '{[*wheels, 'sercore[book] @ git+the-address-of-the-repository-goes-into-_config.yml'][0]}' {pins}")
+# fmt: on
 
 # %% tags=["parameters"]
 profile = "demo"
+settings = {}  # of the experiment, beside the profile's, such as {"calm": "exclude"}
 
 # %%
+import librosa
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.ticker import MaxNLocator
 
-from sercore import book
-from sercore.config import FOLDS, Experiment
-from sercore.data import class_weights, load_corpus, loso_split, suspicious, with_audio
-from sercore.evaluation import tables
+from sercore.audio_files import SAMPLE_RATE
+from sercore.data import CORPORA, cache_audio, class_weights, find_suspicious, load_corpus, loso_split
+from sercore.experiment import FOLDS, Experiment
+from sercore.labels import COLORS, EMOTIONS
+from sercore.page import INK, format_arm, format_origin, glue, read_class_weights, read_counts, set_style
+from sercore.page import show_banner, show_figure, show_players, show_table, stack
 
-experiment = Experiment.from_parameters(globals())
-book.banner(experiment)
+set_style()
+experiment = Experiment.from_profile(profile, **settings)
+show_banner(experiment)
+
+# %% [markdown]
+# Each corpus becomes a table with one row per utterance. Its audio is preprocessed once and kept.
 
 # %%
-heard = {
-    name: with_audio(load_corpus(name, experiment.root(name), experiment.calm))
-    for name in dict.fromkeys([*experiment.corpora, "ravdess"])
-}
-corpora = {name: table for name, (table, audio) in heard.items()}
+tables, audio = {}, {}
+for name in dict.fromkeys([*experiment.corpora, experiment.target]):
+    root = "synthetic" if experiment.synthetic else experiment.roots.get(name, "")
+    tables[name], audio[name] = cache_audio(load_corpus(name, root, experiment.calm))
+titles = {name: CORPORA[name].title for name in tables}
+utterances = pd.concat(tables.values(), ignore_index=True)
+utterances["corpus"] = pd.Categorical(utterances["corpus"].map(titles), titles.values())
+utterances["emotion"] = pd.Categorical(utterances["emotion"], EMOTIONS)
 
 # %% [markdown]
 # ## How many of each emotion
 #
-# The paper counts two of the three corpora in its Table I. Where the data at hand are the real corpora, the columns
-# should agree.
+# The paper counts two of the three corpora in its Table I. Where the real corpora have been read, the columns should
+# agree.
 
 # %%
-book.table(tables.class_counts(corpora, experiment), "Utterances by corpus and emotion, beside Table I of the paper.")
+counts = pd.crosstab(utterances["emotion"], utterances["corpus"], margins=True, margins_name="total")
+paper = read_counts().T.rename(columns=titles)
+beside = pd.concat({"paper": paper, format_origin(experiment): counts}, axis=1).swaplevel(axis=1)
+beside = beside[[column for title in titles.values() for column in beside if column[0] == title]]
+show_table(beside, "Utterances by corpus and emotion, beside Table I of the paper.", "{:,.0f}")
 
 # %% [markdown]
 # ## What is left out
@@ -78,15 +81,20 @@ book.table(tables.class_counts(corpora, experiment), "Utterances by corpus and e
 # Nothing is skipped in silence. Most reasons are other emotions than the four.
 
 # %%
-book.table(tables.left_out(corpora), "Utterances left out, by reason.", index=False)
+left_out = [
+    {"corpus": titles[name], "reason": reason, "number": len(names), "for example": ", ".join(names[:2])}
+    for name, table in tables.items()
+    for reason, names in table.attrs["left_out"].items()
+]
+show_table(pd.DataFrame(left_out), "Utterances left out, by reason.", index=False)
 
 # %% [markdown]
 # Some utterances can be read but not believed: silence, and one recording under two labels. They stay in, because the
 # paper's counts include them; `drop_suspicious` leaves them out.
 
 # %%
-doubtful = {tables.TITLES[name]: suspicious(table) for name, table in corpora.items()}
-book.table(tables.stacked(doubtful), "Utterances to doubt.", index=False)
+doubtful = pd.concat({titles[name]: find_suspicious(table) for name, table in tables.items()}, names=["corpus"])
+show_table(doubtful.reset_index("corpus"), "Utterances to doubt.", index=False)
 
 # %% [markdown]
 # ## Who speaks
@@ -94,8 +102,14 @@ book.table(tables.stacked(doubtful), "Utterances to doubt.", index=False)
 # A session's speakers are in no other session, so a session that is held out holds out its speakers.
 
 # %%
-speaking = {tables.TITLES[name]: tables.sessions(table) for name, table in corpora.items()}
-book.table(tables.stacked(speaking), "Speakers, minutes and utterances by session.", index=False)
+session = [utterances["corpus"], utterances["session"]]
+speaking = utterances.groupby(session, observed=True).agg(
+    speakers=("speaker", "nunique"),
+    minutes=("duration", lambda seconds: seconds.sum() / 60),
+    utterances=("path", "size"),
+)
+speaking = speaking.join(pd.crosstab(session, utterances["sex"])).join(pd.crosstab(session, utterances["emotion"]))
+show_table(speaking, "Speakers, minutes and utterances by session.", {"minutes": "{:.1f}"})
 
 # %% [markdown]
 # ## What the emotions sound like
@@ -103,8 +117,55 @@ book.table(tables.stacked(speaking), "Speakers, minutes and utterances by sessio
 # One utterance per emotion, from one speaker of each corpus. The spectrograms show what the model gets: trimmed, with
 # high frequencies raised, at one peak level. The players have the recordings.
 
+
 # %%
-book.together(book.examples(table, audio) for table, audio in heard.values())
+def pick_examples(table):
+    """One utterance of each emotion, of median duration, from the first speaker with most emotions."""
+    speaker = table.groupby("speaker")["emotion"].nunique().idxmax()
+    emotions = table[table["speaker"] == speaker].groupby("emotion")["duration"]
+    away = (emotions.transform(lambda seconds: seconds - seconds.median())).abs()
+    return table.loc[[away[rows].idxmin() for _, rows in emotions.groups.items()]]
+
+
+def compute_level(waveform):
+    """Spectrogram (frequencies, frames) in dB below its loudest point: windows of 25 ms, one every 10 ms."""
+    spectrum = librosa.stft(waveform, n_fft=SAMPLE_RATE // 40, hop_length=SAMPLE_RATE // 100)
+    return librosa.amplitude_to_db(np.abs(spectrum), ref=np.max, top_db=80)
+
+
+# %% tags=["hide-input"]
+def draw_spectrograms(chosen, waveforms, caption):
+    """One panel per emotion, as the model gets them."""
+    longest = max(map(len, waveforms)) / SAMPLE_RATE
+    figure, panels = plt.subplots(-(-len(chosen) // 2), 2, figsize=(7, 5.6), sharex=True, sharey=True, squeeze=False)
+    for axis, emotion, waveform in zip(panels.flat, chosen["emotion"], waveforms, strict=False):
+        extent = (0, len(waveform) / SAMPLE_RATE, 0, SAMPLE_RATE / 2000)
+        image = axis.imshow(compute_level(waveform), origin="lower", aspect="auto", extent=extent, cmap="magma")
+        image.set_clim(-80, 0)
+        axis.set_title(emotion, color=COLORS[emotion], fontweight="bold")
+        axis.set_xlim(0, longest)
+        axis.xaxis.set_major_locator(MaxNLocator(4))
+    figure.supxlabel("time (s)", fontsize=14)
+    figure.supylabel("frequency (kHz)", fontsize=14)
+    figure.colorbar(image, ax=panels, label="level relative to the loudest point (dB)", aspect=30, pad=0.02)
+    seconds = [
+        f"{emotion} {len(own) / SAMPLE_RATE:.1f}" for emotion, own in zip(chosen["emotion"], waveforms, strict=True)
+    ]
+    return show_figure(figure, caption, f"Spectrograms, time against frequency. Seconds: {', '.join(seconds)}.")
+
+
+parts = []
+for name, table in tables.items():
+    chosen = pick_examples(table)
+    title = f"{titles[name]}, speaker {chosen['speaker'].iloc[0]}"
+    parts.append(
+        draw_spectrograms(
+            chosen, [audio[name][row]["waveform"] for row in chosen.index], f"{title}: what the model gets."
+        )
+    )
+    chosen = chosen.assign(seconds=chosen["duration"].map("{:.1f}".format))
+    parts.append(show_players(chosen, ["emotion", "listen", "seconds", "utterance"], f"{title}: the recordings."))
+stack(*parts)
 
 # %% [markdown]
 # ## How long they are
@@ -113,30 +174,56 @@ book.together(book.examples(table, audio) for table, audio in heard.values())
 # batch.
 
 # %%
-book.together(book.durations(table, experiment.max_seconds) for table in corpora.values())
+longer = utterances.assign(cut=utterances["duration"] > experiment.max_seconds)
+cut = longer.pivot_table(index="emotion", columns="corpus", values="cut", observed=False)
+
+# %% tags=["hide-input"]
+figure, panels = plt.subplots(len(titles), figsize=(7, 2.9 * len(titles)), squeeze=False)
+look = {"palette": COLORS, "hue_order": EMOTIONS, "order": EMOTIONS, "legend": False, "saturation": 1, "dodge": False}
+look |= {"fliersize": 2, "linecolor": INK, "linewidth": 1.2, "medianprops": {"color": "white", "linewidth": 2.2}}
+for axis, (corpus, own) in zip(panels.flat, utterances.groupby("corpus", observed=True), strict=True):
+    sns.boxplot(own, x="duration", y="emotion", hue="emotion", ax=axis, **look)
+    axis.axvline(experiment.max_seconds, color=INK, linestyle="--", linewidth=1.2)
+    for row, text in [(-0.75, f"over {experiment.max_seconds:g} s"), *enumerate(cut[corpus].map("{:.1%}".format))]:
+        axis.text(1.02, row, text, transform=axis.get_yaxis_transform(), va="center")
+    axis.set(title=corpus, xlim=(0, 1.04 * max(own["duration"].max(), experiment.max_seconds)), xlabel="", ylabel="")
+axis.set_xlabel("duration (s)")
+alt = "; ".join(
+    f"{name}: " + ", ".join(f"{emotion} {share:.1%}" for emotion, share in cut[name].items()) for name in cut
+)
+show_figure(figure, "Duration of the recordings.", f"Box of durations per corpus and emotion. Too long: {alt}.")
 
 # %% [markdown]
 # ## What each emotion weighs
 #
-# The loss weighs each emotion by how rare it is in the training set. The weights are means over the five folds, as in
-# the last row of Table I.
+# The loss weighs each emotion by how rare it is in the training set: the number of utterances, divided by the number
+# of classes times the utterances of the class. The weights are means over the five folds, as in the last row of
+# Table I.
 
 # %%
-permanent = [corpora[name] for name in experiment.corpora[1:]]
-splits = [loso_split(corpora[experiment.primary], fold, *permanent) for fold in FOLDS]
-weights = np.mean([class_weights(split.train) for split in splits], axis=0)
-book.table(tables.class_weights(weights, experiment), "Class weights, mean over the folds.")
+permanent = [tables[name] for name in experiment.corpora[1:]]
+splits = [loso_split(tables[experiment.primary], fold, *permanent) for fold in FOLDS]
+weights = pd.DataFrame([class_weights(split.train) for split in splits], index=FOLDS, columns=EMOTIONS)
+here = f"{format_origin(experiment)}: {format_arm(experiment.arm)}"
+beside = pd.DataFrame({f"paper: {format_arm('iemocap+cremad')}": read_class_weights(), here: weights.mean()})
+show_table(beside.rename_axis(None), "Class weights, mean over the folds.", "{:.3f}")
 
 # %% tags=["remove-cell"]
-book.glue(**tables.corpus_findings(corpora, experiment))
+primary = tables[experiment.primary]["emotion"].value_counts()
+glue(utterances=len(utterances), speakers=utterances.groupby("corpus", observed=True)["speaker"].nunique().sum())
+glue(hours=utterances["duration"].sum() / 3600, cut=longer["cut"].sum())
+glue(cut_after_trimming=(utterances["seconds"] > experiment.max_seconds).sum(), primary=titles[experiment.primary])
+glue(origin=format_origin(experiment))
+glue(rarest=primary.idxmin(), commonest=primary.idxmax(), always_commonest=primary.max() / primary.sum())
 
 # %% [markdown]
 # ## What it means
 #
-# {glue:text}`utterances` utterances of {glue:text}`speakers` speakers are at hand, {glue:text}`hours` hours in all.
-# {glue:text}`cut` of them are longer than the model hears at once, and {glue:text}`cut_after_trimming` still are after
-# trimming. In {glue:text}`primary`, the corpus that is tested on, the fewest are of {glue:text}`rarest` and the most of
-# {glue:text}`commonest`: a model that always answers {glue:text}`commonest` is right
-# {glue:text}`always_commonest` of the time. That is why every page gives UA beside WA.
+# The corpora of this page hold {glue:text}`utterances:,d` utterances of {glue:text}`speakers` speakers,
+# {glue:text}`hours:.1f` hours in all. {glue:text}`cut:,d` of the recordings are longer than the model's input, and
+# {glue:text}`cut_after_trimming:,d` still are after trimming. In {glue:text}`primary` ({glue:text}`origin`), the corpus
+# that is tested on, no emotion has fewer utterances than {glue:text}`rarest` and none has more than {glue:text}`commonest`: a model that
+# always predicts {glue:text}`commonest` is right {glue:text}`always_commonest:.1%` of the time. That is why every page
+# gives UA beside WA.
 #
 # **Next:** [how the models are trained](../book/part_training.md).

@@ -11,64 +11,64 @@
 # %% [markdown]
 # # The production model
 #
-# *How good is a model that trains on nearly everything, and how much of its score is the voices that it knows already?*
+# *How good is a model that trains on nearly everything, and how much of its score is the voices that it knows
+# already?*
 #
 # Paper: section V-A. The model to be shipped is no longer tested on a session of its own. The paper keeps a small part
 # of all utterances back at random. This page trains that model, and a second one alike in everything but its hold-out:
 # whole speakers.
 
 # %% tags=["setup", "remove-cell"]
-# Kaggle and Colab: makes sercore importable, from an attached dataset or Drive, else from the repository.
-# The installed torch and numpy stay as they are. Anywhere else this cell does nothing.
-def set_up(repository, mounts):
-    import glob, os, subprocess, sys, tomllib
-    from importlib.metadata import version
-
-    if {"KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"}.isdisjoint(os.environ):
-        return
-    levels = [mount + "/*" * level for mount, depth in mounts.items() for level in range(depth + 1)]
-    places = [f"{level}/sercore/__init__.py" for level in levels]
-    if not any(map(glob.glob, places)) and repository:
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, "sercore-repository"])
-    found = [os.path.abspath(hit) for place in places for hit in sorted(glob.glob(place))]
-    if not found:
-        raise ModuleNotFoundError("sercore not found; attach the repository as a dataset, or put it on Drive.")
-    sys.path.insert(0, found[0].removesuffix("/sercore/__init__.py"))
-    with open(f"{sys.path[0]}/pyproject.toml", "rb") as file:
-        wanted = tomllib.load(file)["project"]["dependencies"]
-    wanted += [f"{name}=={version(name)}" for name in ("torch", "numpy")]
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]).returncode:
-        print("Some packages could not be installed (see above); switch the internet on and run this cell again.")
-
-
-set_up(repository="", mounts={"/kaggle/input": 4, "/content/drive/MyDrive": 2, ".": 1})
+# Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
+# fmt: off
+import glob, importlib.metadata, importlib.util
+if not importlib.util.find_spec("sercore"):
+    wheels = [f"{wheel}[book]" for wheel in glob.glob("/kaggle/input/**/sercore-*.whl", recursive=True)]
+    pins = " ".join(f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy"))
+    get_ipython().run_line_magic("pip", f"install -q '{[*wheels, 'sercore[book] @ git+the-address-of-the-repository-goes-into-_config.yml'][0]}' {pins}")
+# fmt: on
 
 # %% tags=["parameters"]
 profile = "demo"
+settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
-from sercore import book
-from sercore.config import Experiment
-from sercore.data import load_split, shared_speakers
-from sercore.deployment import write_card
-from sercore.evaluation import ablation, calibration, plots, production
-from sercore.evaluation.published import open_table
-from sercore.training import fit
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from sklearn.metrics import ConfusionMatrixDisplay
 
-experiments = {split: Experiment.from_parameters(globals(), split) for split in production.SPLITS}
+from sercore import page
+from sercore.data import load_split, shared_speakers
+from sercore.evaluation import bootstrap_scores
+from sercore.experiment import Experiment
+from sercore.export import write_model_card
+from sercore.labels import EMOTIONS
+from sercore.page import ACCENT, INK, METRICS, PALE, show_figure, show_table
+from sercore.training import train
+
+page.set_style()
+SPLITS = {"random": "random split", "disjoint": "speaker-disjoint split"}
+experiments = {split: Experiment.from_profile(profile, **{**settings, "split": split}) for split in SPLITS}
 experiment = experiments["random"]
-book.banner(experiment)
+page.show_banner(experiment)
 
 # %% [markdown]
 # ## Two ways to keep something back
 #
-# A random shuffle leaves utterances of nearly every speaker on both sides. What the model knows of a voice then helps on
-# the hold-out, and a new user has no such voice.
+# A random shuffle leaves utterances of nearly every speaker on both sides. What the model knows of a voice then helps
+# on the hold-out, and a new user has no such voice.
 
 # %%
-splits = {name: load_split(experiment)[0] for name, experiment in experiments.items()}
-heard = {name: shared_speakers(split) for name, split in splits.items()}
-book.table(production.hold_outs(splits, heard), "What is held back, for validation and testing alike.")
+rows = {}
+for name, title in SPLITS.items():
+    split, _ = load_split(experiments[name])
+    held_out = split.test.groupby("corpus", sort=False).size().rename(page.format_arm)
+    rows[title] = {"in training": len(split.train), "held out": len(split.test), **held_out.add_prefix("of ")}
+    rows[title] |= {"speakers": split.test.groupby(["corpus", "speaker"]).ngroups}
+    rows[title] |= {"of them in training too": len(shared_speakers(split))}
+show_table(pd.DataFrame(rows).T, "Utterances in training and held out, for validation and testing alike.", "{:,.0f}")
 
 # %% [markdown]
 # ## Training
@@ -76,15 +76,31 @@ book.table(production.hold_outs(splits, heard), "What is held back, for validati
 # One line per epoch. A run that was interrupted goes on from its last epoch, and one that is finished is read.
 
 # %% tags=["hide-output"]
-runs = {name: fit(experiment) for name, experiment in experiments.items()}
+runs = {name: train(experiment) for name, experiment in experiments.items()}
 
-# %%
-curves = plots.validation_curves({production.SPLITS[name]: run.history for name, run in runs.items()})
-book.figure(curves, "UA on the hold-out. The best epoch is kept, so the hold-out has a say in the model.")
+# %% tags=["hide-input"]
+histories = pd.concat({SPLITS[name]: run.history for name, run in runs.items()}, names=["split"]).reset_index("split")
+figure, axis = plt.subplots(figsize=(7, 3.8))
+look = {"palette": [INK, ACCENT], "hue": "split", "style": "split", "markers": True}
+sns.lineplot(histories, x="epoch", y="UA", ax=axis, **look)
+axis.set_ylabel("UA on the hold-out")
+axis.get_legend().set_title("")
+best = histories.groupby("split")["UA"].max().round(3)
+caption = "UA on the hold-out. The best epoch is kept, so the hold-out has a say in the model."
+show_figure(figure, caption, f"UA on the hold-out by epoch. Best: {best.to_dict()}.")
 
-# %%
-curves = plots.learning_curves(runs["random"].history, runs["random"].metrics["best_epoch"])
-book.figure(curves, "The model of the random split, which is the one to be shipped: losses and validation scores.")
+# %% tags=["hide-input"]
+history, best_epoch = runs["random"].history.set_index("epoch"), runs["random"].metrics["best_epoch"]
+figure, panels = plt.subplots(1, 2, figsize=(7, 3.8), sharex=True)
+losses = history[["train_loss", "validation_loss"]].set_axis(["training", "hold-out"], axis=1)
+look = {"style": ["-", "--", ":"], "color": [INK, ACCENT, PALE]}
+losses.plot(ax=panels[0], ylabel="loss", **look)
+history[["WA", "UA", "macro_f1"]].rename(columns=METRICS).plot(ax=panels[1], ylabel="score on the hold-out", **look)
+for axis in panels:
+    axis.axvline(best_epoch, color=PALE, linewidth=1)
+    axis.xaxis.get_major_locator().set_params(integer=True)
+caption = "The model of the random split, which is the one to be shipped. The line marks the epoch that is kept."
+show_figure(figure, caption, f"Losses and scores by epoch; epoch {best_epoch} of {len(history)} is kept.")
 
 # %% [markdown]
 # ## What the leak is worth
@@ -92,73 +108,102 @@ book.figure(curves, "The model of the random split, which is the one to be shipp
 # The same model, the same training, another hold-out. The difference is what knowing the speakers adds, together with
 # the luck of who was held back; the interval draws the speakers of both hold-outs again.
 
-# %%
-found = production.leak(runs)
-drawn = plots.gains(found, "random minus disjoint")
-book.figure(drawn, "How much higher the random hold-out scores. Filled: the interval leaves zero out.")
 
 # %%
-titles = (production.SPLITS["disjoint"], production.SPLITS["random"])
-told = ablation.intervals(found, *titles)
-book.table(told, "Scores of the two models on their own hold-outs, 95 % intervals, speakers drawn again.")
+def show_leak(found, caption):
+    """Both hold-outs and the difference in points, each with its 95 % interval."""
+    titles = [SPLITS["disjoint"], SPLITS["random"], "difference (points)"]
+    table = found.set_axis(pd.MultiIndex.from_product([titles, ["value", "low", "high"]]), axis=1)
+    table["difference (points)"] *= 100
+    form = dict.fromkeys(table.columns[6:], "{:+.1f}")
+    return show_table(table.rename(index=METRICS).rename_axis(None), caption, form)
 
-# %%
-told = ablation.intervals(open_table("leak"), *titles)
-book.table(told, "The same on CREMA-D, measured by this project with the backbone small (results/open).")
 
-# %%
-book.figure(plots.confusion(runs["random"].metrics["test"]), "The random split's hold-out: share and number of utterances.")
+leak = bootstrap_scores(runs["disjoint"].predictions, runs["random"].predictions, paired=False)
+leak = leak.filter(METRICS, axis="index").rename_axis("score")
+page.stack(
+    show_leak(leak, "Scores of the two models on their own hold-outs, 95 % intervals, speakers drawn again."),
+    show_leak(page.read_open("leak").set_index("score"), "The same on open corpora (results/open)."),
+)
 
-# %% [markdown]
-# ## Whether its probabilities mean what they say
-#
-# An app shows a probability, so it should be right as often as it says. The focal loss and the smoothed labels make a
-# model hesitant; one number, the temperature, can undo most of that {cite}`guo2017calibration`.
+# %% tags=["hide-input"]
+points = 100 * leak.rename(index=METRICS)[["gain", "gain_low", "gain_high"]]
+figure, axis = plt.subplots()
+reach = abs(points[["gain_low", "gain_high"]].T - points["gain"])
+axis.errorbar(points["gain"], points.index, xerr=reach, fmt="o", color=ACCENT, markersize=9, linewidth=3)
+axis.axvline(0, color=INK, linewidth=1)
+axis.set(xlabel="random minus disjoint (percentage points)", ylim=(len(points) - 0.5, -0.5))
+alt = f"Difference, low and high end in points: {points.round(1).T.to_dict('list')}."
+show_figure(figure, "How much higher the random hold-out scores, with 95 % intervals.", alt)
 
-# %%
-answers = runs["disjoint"].predictions
-before = calibration.reliability(answers)
-after = calibration.reliability(calibration.scaled(answers, calibration.temperature(answers)))
-book.figure(plots.reliability(before, after), "The speaker-disjoint model on its hold-out. Dotted: a perfect match.")
-
-# %%
-book.table(production.calibration(runs), "Calibration on the hold-out; scaled with temperatures fitted on other speakers.")
+# %% tags=["hide-input"]
+held_out = runs["random"].predictions
+counts = np.array(runs["random"].metrics["test"]["confusion"])
+figure, axis = plt.subplots(figsize=(7, 6))
+look = {"labels": EMOTIONS, "normalize": "true", "cmap": "Blues", "colorbar": False, "ax": axis}
+shown = ConfusionMatrixDisplay.from_predictions(held_out["y_true"], held_out["y_pred"], **look)
+for place, text in np.ndenumerate(shown.text_):
+    text.set_text(f"{shown.confusion_matrix[place]:.0%}\n{counts[place]}")
+recalls = dict(zip(EMOTIONS, shown.confusion_matrix.diagonal().round(2).tolist(), strict=True))
+caption = "The random split's hold-out: share of each true emotion, and utterances."
+show_figure(figure, caption, f"Confusion matrix. Recalls: {recalls}.")
 
 # %% [markdown]
 # ## The printed score
 #
-# The paper prints {glue:text}`printed_WA` for its production model. A hold-out of whole utterances gives only certain
-# percentages, so the printed one tells what was held out:
+# The paper prints {glue:text}`printed_WA:.2f` % for its production model. A hold-out of whole utterances gives only
+# certain percentages, so the printed one tells what was held out:
+
 
 # %%
-book.table(production.arithmetic(), "Hold-outs of the printed share, and the whole numbers behind the printed WA.", index=False)
+def find_counts(percent, size):
+    """Every number of right utterances that prints as this percentage of `size`, to two digits."""
+    counts = np.arange(size + 1)
+    return counts[abs(100 * counts / size - percent) <= 0.005 + 1e-9]
+
+
+printed, share = page.read_number("WA", table="V-A"), page.read_number("hold_out", table="V-A") / 100
+rows = [
+    {"5 % of": page.format_arm(corpus), "utterances": total, "held out": size, "right": [*find_counts(printed, size)]}
+    for corpus, total in page.read_counts()["total"].items()
+    for size in sorted({int(np.floor(share * total)), int(np.ceil(share * total))})
+]
+held_out = pd.DataFrame(rows).explode("right")
+show_table(
+    held_out, f"Hold-outs of the printed share, and the whole numbers that print as {printed:.2f} %.", index=False
+)
 
 # %% [markdown]
 # Only a hold-out from both corpora fits. So the printed score mixes CREMA-D in, shares its speakers with training, and
 # does not compare with the leave-one-session-out scores of Table II.
-
-# %% tags=["remove-cell"]
-book.glue(**production.findings(runs, experiment))
-
-# %% [markdown]
+#
 # ## The model and its card
 #
-# Each run's folder now holds the weights and a model card: what the model was trained on, how it scored, under which terms
-# it may be used.
+# Each run's folder now holds the weights and a model card: what the model was trained on, how it scored, under which
+# terms it may be used.
 
 # %%
-cards = {name: write_card(run) for name, run in runs.items()}
+for run in runs.values():
+    write_model_card(run)
+
+# %% tags=["remove-cell"]
+page.record_table(experiment, "leak", leak)
+fitting = held_out.dropna()
+page.glue(printed_WA=printed, right=int(fitting["right"].iloc[0]), held_out=int(fitting["held out"].iloc[0]))
+page.glue(arm=page.format_arm(experiment.arm), origin=page.format_origin(experiment))
+page.glue(random_UA=leak.loc["UA", "other"], disjoint_UA=leak.loc["UA", "one"], **points.loc["UA"])
 
 # %% [markdown]
 # ## What it means
 #
-# Trained on {glue:text}`corpora`, the model reaches a UA of {glue:text}`random_UA` where its speakers are known and of
-# {glue:text}`disjoint_UA` where they are new: a difference of {glue:text}`leak` points. Its interval,
-# {glue:text}`leak_interval`, {glue:text}`verdict`. The paper's {glue:text}`printed_WA` ({glue:text}`behind`) is a score
-# of the first kind.
+# Trained on {glue:text}`arm` ({glue:text}`origin`), the model reaches a UA of {glue:text}`random_UA:.3f` where its
+# speakers are known and of {glue:text}`disjoint_UA:.3f` where they are new: a difference of {glue:text}`gain:+.1f`
+# points. Its 95 % interval runs from {glue:text}`gain_low:+.1f` to {glue:text}`gain_high:+.1f`; where it holds zero,
+# these hold-outs do not settle it. The paper's {glue:text}`printed_WA:.2f` % ({glue:text}`right:d` of
+# {glue:text}`held_out:d`) is a score of the first kind.
 
 # %% tags=["remove-input"]
-book.together(map(book.provenance, runs.values()))
+page.show_provenance(*runs.values())
 
 # %% [markdown]
-# **Next:** [a corpus that it has never heard](ravdess_analysis.ipynb).
+# **Next:** [whether its probabilities mean what they say](calibration.ipynb).

@@ -11,198 +11,167 @@
 # %% [markdown]
 # # A voice note, start to end
 #
-# *Does finding the speech first take the neutral bias out of long recordings, and does averaging steady the answer?*
+# *What happens to a recording between the microphone and its emotion?*
 #
-# Paper: section V-C, which proposes the pipeline, and section VI, which leaves its test to future work. The notes here are put
-# together from utterances of known emotion; nobody in them has been heard in training.
+# Paper: section V-C, which proposes the pipeline. The note here is put together from utterances of one speaker, who is
+# in no training set. [The next page](voice_note_evaluation.ipynb) puts the pipeline to the test.
 
 # %% tags=["setup", "remove-cell"]
-# Kaggle and Colab: makes sercore importable, from an attached dataset or Drive, else from the repository.
-# The installed torch and numpy stay as they are. Anywhere else this cell does nothing.
-def set_up(repository, mounts):
-    import glob, os, subprocess, sys, tomllib
-    from importlib.metadata import version
-
-    if {"KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"}.isdisjoint(os.environ):
-        return
-    levels = [mount + "/*" * level for mount, depth in mounts.items() for level in range(depth + 1)]
-    places = [f"{level}/sercore/__init__.py" for level in levels]
-    if not any(map(glob.glob, places)) and repository:
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, "sercore-repository"])
-    found = [os.path.abspath(hit) for place in places for hit in sorted(glob.glob(place))]
-    if not found:
-        raise ModuleNotFoundError("sercore not found; attach the repository as a dataset, or put it on Drive.")
-    sys.path.insert(0, found[0].removesuffix("/sercore/__init__.py"))
-    with open(f"{sys.path[0]}/pyproject.toml", "rb") as file:
-        wanted = tomllib.load(file)["project"]["dependencies"]
-    wanted += [f"{name}=={version(name)}" for name in ("torch", "numpy")]
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]).returncode:
-        print("Some packages could not be installed (see above); switch the internet on and run this cell again.")
-
-
-set_up(repository="", mounts={"/kaggle/input": 4, "/content/drive/MyDrive": 2, ".": 1})
+# Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
+# fmt: off
+import glob, importlib.metadata, importlib.util
+if not importlib.util.find_spec("sercore"):
+    wheels = [f"{wheel}[book]" for wheel in glob.glob("/kaggle/input/**/sercore-*.whl", recursive=True)]
+    pins = " ".join(f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy"))
+    get_ipython().run_line_magic("pip", f"install -q '{[*wheels, 'sercore[book] @ git+the-address-of-the-repository-goes-into-_config.yml'][0]}' {pins}")
+# fmt: on
 
 # %% tags=["parameters"]
 profile = "demo"
+settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
+import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 
-from sercore import book
-from sercore.config import Experiment
+from sercore.audio_files import SAMPLE_RATE
 from sercore.data import load_split, load_target
-from sercore.deployment import EmotionClassifier, analyze_voice_note, assembly, benchmark, trial, voice_report
-from sercore.deployment.quantize import calibration_sample
-from sercore.evaluation import plots
-from sercore.training import fit
+from sercore.page.note_assembly import assemble_note, choose_notes, trim_utterance
+from sercore.experiment import Experiment
+from sercore.export import sample_calibration, write_scheme_files
+from sercore.page.process_memory import measure_voice_note
+from sercore.page import glue, record_table, set_style
+from sercore.page import show_audio, show_banner, show_figure, show_provenance, show_table
+from sercore.page.style import ACCENT, INK, PALE
+from sercore.page.timeline import draw_timeline
+from sercore.runtime import EmotionClassifier, VoiceNoteStream, analyze_voice_note
+from sercore.training import train
 
-experiment = Experiment.from_parameters(globals(), "disjoint")
-book.banner(experiment)
+set_style()
+UTTERANCES, PAUSE, ROOM_TONE_DB = 8, 3.0, -40  # of each emotion; seconds between emotions; noise against speech
+LENGTHS = {"1 s": 1, "10 s": 10, "1 min": 60, "10 min": 600, "1 h": 3600, "2 h": 7200}
+experiment = Experiment.from_profile(profile, **{"split": "disjoint", **settings})
+show_banner(experiment)
 
 # %% tags=["hide-output"]
-run = fit(experiment)
+run = train(experiment)
 split, _ = load_split(experiment)
 target, _ = load_target(experiment)
-unheard = pd.concat([split.test, target])
+files = write_scheme_files(run, run.path / "onnx", sample_calibration(split))
 
-# %% tags=["hide-output"]
-files = benchmark.scheme_files(run, run.path / "onnx", calibration_sample(split))
-file = files[voice_report.SHIPPED]
+# %% [markdown]
+# ## A note of known emotion
+#
+# One speaker, one emotion after the other, pauses and room tone between them. A note of one emotion would have one
+# label; this one shows what the windows say on the way.
+
+# %%
+notes = choose_notes(pd.concat([split.test, target]), UTTERANCES, experiment.seed)
+own = notes[notes["speaker"] == notes["speaker"].value_counts(sort=False).idxmax()]  # a speaker with most emotions
+emotions = [np.concatenate([trim_utterance(path) for path in paths]) for paths in own["paths"]]
+pause = PAUSE * SAMPLE_RATE * (len(own) - 1)
+share = pause / (pause + sum(map(len, emotions)))
+recording, spans = assemble_note(emotions, share, ROOM_TONE_DB, np.random.default_rng(experiment.seed))
+truth = pd.DataFrame(spans / SAMPLE_RATE, columns=["start", "end"]).assign(emotion=own["y_true"].to_numpy())
+show_table(truth, f"What {own['speaker'].iloc[0]} says, in seconds.", form={"start": "{:.1f}", "end": "{:.1f}"})
+
+# %% tags=["remove-input"]
+show_audio(recording, "The note.")
 
 # %% [markdown]
 # ## The pipeline in one call
 #
-# A voice activity detector (VAD) finds the speech, windows of at most eight seconds are cut from it, the classifier hears
-# each, and their probabilities are averaged, each as heavy as the speech that it adds.
+# A voice activity detector (VAD) finds the speech, windows of at most eight seconds are cut from it, the classifier
+# gets each, and their probabilities are averaged, each as heavy as the speech that it adds. The audio may also be a
+# file of any rate and length, which is read piece by piece.
 
 # %%
-classifier = EmotionClassifier(file, threads=1)
-worked, truth = assembly.worked_note(unheard, experiment.seed)
-note = analyze_voice_note(worked, classifier)
-book.table(voice_report.answer(note), "What one call says of a note.")
+classifier = EmotionClassifier(files["w8a8-conv"], threads=1)
+note = analyze_voice_note(recording, classifier)
+whole = {"label": note.label, "certainty": note.certainty, "agreement": note.agreement, **(note.probabilities or {})}
+whole |= {"seconds": note.seconds, "of them speech": note.speech_seconds, "windows": len(note.windows)}
+show_table(pd.DataFrame([whole]), "What one call returns for the whole note.", index=False)
+
+# %%
+windows = pd.DataFrame(note.windows, columns=["start", "end", "speech", "weight", *classifier.labels])
+show_table(windows, "Windows: seconds, share of speech, seconds that each adds, probabilities.", form="{:.2f}")
+
+# %% tags=["hide-input"]
+edges = np.linspace(0, len(recording), 701).astype(int)[:-1]
+peaks = np.maximum.reduceat(np.abs(recording), edges)
+figure = draw_timeline(note, peaks / peaks.max(), truth)
+labels = ", ".join(windows[list(classifier.labels)].idxmax(axis=1)) or "none"
+alt = f"Spoken in turn: {', '.join(truth['emotion'])}. Most probable in each of {len(windows)} windows: {labels}."
+show_figure(figure, "What is spoken, what is found to be speech, what each window says.", alt)
 
 # %% [markdown]
-# ## A worked note
+# ## While it is recorded
 #
-# One speaker, one emotion after the other, pauses and room tone between them. A note of one emotion would have one answer;
-# this one shows what the windows say on the way.
+# The same pipeline takes a recording as it comes. A window is there as soon as its speech has ended or fills it, and
+# the note is the same in the end, whatever the pieces were.
 
 # %%
-book.figure(plots.timeline(note, assembly.envelope(worked), truth), "What is spoken, what is heard as speech, what each window says.")
-
-# %%
-book.sound(worked, "The same note.")
-
-# %% [markdown]
-# ## Does finding the speech remove the neutral bias?
-#
-# Each note is one speaker and one emotion: the same utterances without the silence at their ends, and pauses between them until
-# a given share of the note is pause. That share is one of lengths, so that no detector has a say in it. Pauses are digital
-# silence, or there is noise over the whole note, as loud as a quiet room (room tone) or louder; decibels are speech to noise.
-# Every note is heard twice, with VAD and without.
-
-# %% tags=["hide-output"]
-notes = assembly.choose(unheard, voice_report.speakers(experiment), experiment.seed)
-answers, windows = assembly.hear(notes, classifier, experiment.seed)
-
-# %%
-book.table(voice_report.notes_told(answers, notes, experiment), "The notes. Where a speaker has too few utterances, they are repeated.")
-
-# %%
-bias = trial.bias(answers)
-book.figure(plots.by_pause(bias, "neutral"), "How many of the answers are neutral. Dotted: how many of the notes are.")
-
-# %%
-book.table(voice_report.gains(bias, "neutral"), "What VAD changes in the share of neutral answers, in points, with 95 % intervals.")
-
-# %%
-book.figure(plots.by_pause(bias, "UA"), "UA over notes. A note without an answer counts as wrong. Dotted: chance.")
-
-# %%
-book.table(voice_report.gains(bias, "UA"), "What VAD changes in UA, in points, with 95 % intervals; speakers are drawn again.")
-
-# %%
-book.table(voice_report.answered(trial.answered(answers)), "What is answered, over all fillers.", index=False)
-
-# %%
-corpora = trial.bias(answers, ["corpus"])
-book.table(voice_report.by_corpus(corpora, experiment), "Over all conditions, by corpus.", index=False)
-
-# %% [markdown]
-# ### What the detector hears
-#
-# What it misses, the classifier never hears. Where it finds no speech at all, there is no answer. Margins around speech, and
-# pauses taken for it, can make more than all.
-
-# %%
-book.table(voice_report.detected(trial.detected(answers)), "Seconds taken for speech, relative to those that are spoken.")
-
-# %% [markdown]
-# ## Which aggregation
-#
-# The same windows, averaged in three ways: weighted by the speech that each adds, all alike (the paper's proposal), or the
-# median of each probability.
-
-# %%
-aggregation = trial.aggregation(answers)
-book.figure(plots.by_rule(aggregation), "UA of each rule, over all fillers.")
-
-# %%
-pooled = trial.aggregation(answers, ["vad"])
-book.table(voice_report.aggregation(pooled), "UA over all conditions, and the paired difference.", index=False)
-
-# %% [markdown]
-# ## Does averaging steady the answer?
-#
-# Jitter is the share of windows whose label is not that of the window before, in the same note. After averaging, the label
-# is that of the weighted mean of the note so far. What is in a window differs: without VAD and pauses, several utterances; with
-# VAD and long pauses, one. So the same utterances are also heard one at a time, as in training.
-
-# %%
-jitter = trial.jitter(windows)
-book.figure(plots.jitter(jitter), "Jitter before averaging and after, notes of at least two windows.")
-
-# %%
-alone = assembly.one_by_one(notes, classifier)
-smoothed = pd.concat([trial.jitter(heard, ["vad"]) for heard in (windows, alone)])
-book.table(voice_report.jitter(smoothed), "Over all conditions: windows before averaging, notes after.", index=False)
+stream = VoiceNoteStream(classifier)
+for second in np.split(recording, range(SAMPLE_RATE, len(recording), SAMPLE_RATE)):
+    for window in stream.feed(second):
+        print(f"after {stream.seconds:4.1f} s: {window['start']:4.1f} to {window['end']:4.1f} s")
+print(f"at the end: the same probabilities: {stream.finish().probabilities == note.probabilities}")
 
 # %% [markdown]
 # ## What it costs
 #
-# One thread, each length in a process of its own. The recording arrives in pieces.
+# One thread, each length in a process of its own: the note, repeated, arrives in pieces.
 
 # %%
-costs = trial.cost(file, worked, voice_report.lengths(experiment))
-book.figure(plots.by_length(costs), "Work per second of audio, and peak memory.")
+measured = [length for length, seconds in LENGTHS.items() if seconds <= 600 or experiment.backbone != "tiny"]
+costs = pd.DataFrame([measure_voice_note(files["w8a8-conv"], recording, LENGTHS[length]) for length in measured])
+costs["vad"] = costs.pop("rest")  # voice activity detection, and all else that is not the classifier
+costs[["classifier", "vad"]] = costs[["classifier", "vad"]].div(costs["seconds"], axis=0)
 
 # %%
-book.table(voice_report.cost(costs), "Time as a share of real time, and memory of the process.", index=False)
+work = costs["classifier"] + costs["vad"]
+shown = pd.DataFrame({"share of real time": work, "of it VAD and the rest": costs["vad"] / work})
+shown["takes (s)"] = work * costs["seconds"]
+shown[["loaded (MB)", "peak (MB)"]] = costs[["before", "peak"]] / 10**6
+form = {"share of real time": "{:.4f}", "of it VAD and the rest": "{:.0%}", "takes (s)": "{:.2f}"}
+form |= {"loaded (MB)": "{:.0f}", "peak (MB)": "{:.0f}"}
+show_table(shown.set_axis(measured), "Time and memory, by length of the recording.", form=form)
+
+# %% tags=["hide-input"]
+figure, (time, memory) = plt.subplots(2, 1, sharex=True, figsize=(7, 5.6))
+milliseconds = 1000 * costs[["vad", "classifier"]].set_axis(measured)
+milliseconds.set_axis(["VAD and the rest", "classifier"], axis=1).plot.bar(stacked=True, ax=time, color=[PALE, ACCENT])
+plt.setp(time.containers[1], hatch="///", edgecolor="white")
+time.set(ylabel="work (ms per s\nof audio)", ylim=(0, 1.35 * milliseconds.sum(axis=1).max()))
+time.legend(loc="upper right", ncols=2)
+memory.plot(range(len(costs)), costs["peak"] / 10**6, "o-", color=INK)
+memory.set(ylabel="peak memory\n(MB)", xlabel="length of the recording", ylim=(0, 1.3e-6 * costs["peak"].max()))
+memory.tick_params("x", rotation=0)
+alt = "; ".join(f"{name} {1000 * ms:.1f} ms" for name, ms in zip(measured, work, strict=True))
+show_figure(figure, "Work per second of audio, and peak memory.", f"By length: {alt}.")
 
 # %% tags=["remove-cell"]
-tables = {"voice_bias": bias, "voice_aggregation": aggregation, "voice_jitter": jitter, "voice_cost": costs}
-voice_report.keep(run, **tables)
-book.glue(**voice_report.findings(notes, answers, smoothed, costs, experiment))
+record_table(experiment, "voice_cost", costs[["seconds", "classifier", "vad", "before", "peak"]])
+spoken = (truth["end"] - truth["start"]).sum()
+glue(seconds=note.seconds, speech=note.speech_seconds, spoken=spoken, windows=len(windows))
+glue(label=note.label or "none", certainty=note.certainty, agreement=note.agreement, longest=measured[-1])
+glue(faster=1 / work.iloc[-1], vad=costs["vad"].iloc[-1] / work.iloc[-1], growth=np.ptp(costs["peak"]) / 10**6)
 
 # %% [markdown]
 # ## What it means
 #
-# {glue:text}`notes` notes of {glue:text}`speakers` speakers ({glue:text}`corpora`) were heard {glue:text}`analyses` times.
-# Where {glue:text}`most_pause` of a note is pause, {glue:text}`neutral_without` of the answers are neutral without VAD and
-# {glue:text}`neutral_with` with it, where {glue:text}`neutral_true` of the notes are: {glue:text}`bias_verdict`.
-# {glue:text}`pull`. Over all conditions, {glue:text}`UA_verdict`. {glue:text}`unanswered`: of {glue:text}`least_heard`, the
-# detector takes {glue:text}`least_heard_part` of what is spoken for speech where it is quiet, and less of no other emotion.
+# Of {glue:text}`seconds:.1f` seconds, {glue:text}`spoken:.1f` are utterances and {glue:text}`speech:.1f` are found to
+# be speech; the classifier gets {glue:text}`windows` windows of it and no long pause. The label of the note is
+# {glue:text}`label`, with a certainty of {glue:text}`certainty:.2f` (0 where all emotions are equally probable) and an
+# agreement of {glue:text}`agreement:.2f` (the share of speech whose window has this label). That several emotions are
+# in one note is what these two numbers are there to show.
 #
-# Which rule aggregates matters by {glue:text}`rule_spread` points of UA with VAD; {glue:text}`best_rule` is first. Averaging
-# brings the jitter from {glue:text}`jitter_before` to {glue:text}`jitter_after`, and UA from {glue:text}`window_UA` over
-# windows to {glue:text}`note_UA` over notes. The same utterances one at a time reach {glue:text}`alone_UA`, and
-# {glue:text}`alone_note_UA` averaged over their notes: the distance to that is what cutting by pauses costs or gains.
-#
-# A recording of {glue:text}`longest` is heard {glue:text}`real_time` times as fast as it is spoken, {glue:text}`vad_part` of
-# the time for VAD, and takes {glue:text}`memory_growth` MB more than one of a second.
+# A recording of {glue:text}`longest` is analysed {glue:text}`faster:.0f` times as fast as it is spoken,
+# {glue:text}`vad:.0%` of the time for VAD, and takes at most {glue:text}`growth:.0f` MB more than the shortest.
 
 # %% tags=["remove-input"]
-book.provenance(run)
+show_provenance(run)
 
 # %% [markdown]
-# **Next:** [the pipeline in your browser](../book/try_it.md).
+# **Next:** [does the pipeline do what it should?](voice_note_evaluation.ipynb)

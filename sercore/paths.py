@@ -1,42 +1,40 @@
-"""Where things lie. The only module that reads environment variables."""
+"""Where things lie, and how a file comes to lie there whole. The only module that reads environment variables."""
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-PROJECT = Path(__file__).resolve().parents[1]
-
-# A folder that holds one of these is the corpus: its official layout says so.
-MARKERS = {"iemocap": ("Session1",), "cremad": ("AudioWAV", "AudioMP3"), "ravdess": ("Actor_01",)}
-
+PACKAGE = Path(__file__).resolve().parent
+PROJECT = PACKAGE.parent
 # Mounts of hosted notebooks and how many levels below them a corpus may lie. Kaggle mounts a dataset
 # as /kaggle/input/<dataset> or as /kaggle/input/datasets/<owner>/<dataset>.
 MOUNTS = {Path("/kaggle/input"): 6, Path("/content/drive/MyDrive"): 3}
 
 
-def corpus_root(name: str, given: str = "") -> Path:
+def corpus_root(name: str, markers: tuple[str, ...], given: str = "") -> Path:
     """Finds a corpus folder: the given one, else SERCORE_<NAME>, else data/<name>, else a mount.
 
     Args:
-        name: a key of `MARKERS`.
+        name: of the corpus.
+        markers: folders of which the corpus holds at least one: its official layout says so.
         given: folder named by the user; "" to search.
 
     Raises:
         FileNotFoundError: no such folder; the line says where it was looked for and what to do.
     """
     variable = f"SERCORE_{name.upper()}"
-    named = given or os.environ.get(variable, "")
-    if named:
+    if named := given or os.environ.get(variable, ""):
         folder = Path(named).expanduser().absolute()
         if folder.is_dir():
             return folder
-        source = f"the notebook parameter {name}_root" if given else variable
+        source = f"the setting roots[{name!r}]" if given else variable
         raise FileNotFoundError(f"{name}: {source} names {folder}, which is not a folder; correct it.")
     for folder in (workspace() / "data" / name, PROJECT / "data" / name):
         if folder.is_dir():
             return folder
     for mount, depth in MOUNTS.items():
-        found = _find(MARKERS[name], mount, depth)
-        if found:
+        if found := _find(markers, mount, depth):
             return found
     raise FileNotFoundError(
         f"{name}: no corpus folder in data/{name} nor under {', '.join(map(str, MOUNTS))}; "
@@ -56,8 +54,9 @@ def _find(markers: tuple[str, ...], mount: Path, depth: int) -> Path | None:
 
 
 def workspace() -> Path:
-    """Where results may be written: the project, or the working folder where the project is read-only."""
-    return PROJECT if os.access(PROJECT, os.W_OK) else Path.cwd()
+    """Where results may be written: the checkout, or the working folder where there is none or it is read-only."""
+    own = (PROJECT / "pyproject.toml").is_file() and os.access(PROJECT, os.W_OK)
+    return PROJECT if own else Path.cwd()
 
 
 def runs_root() -> Path:
@@ -66,7 +65,7 @@ def runs_root() -> Path:
 
 
 def cache_root() -> Path:
-    """Folder of the preprocessed audio (SERCORE_CACHE, else runs/cache)."""
+    """Folder of what is computed once from audio (SERCORE_CACHE, else runs/cache)."""
     return Path(os.environ.get("SERCORE_CACHE") or runs_root() / "cache")
 
 
@@ -76,8 +75,13 @@ def synthetic_root() -> Path:
 
 
 def results_root() -> Path:
-    """Folder of the small committed results: published/ and open/."""
-    return PROJECT / "results"
+    """Folder of the small committed results, published/ and open/; an installed package carries a copy."""
+    return _carried("results", PROJECT / "results")
+
+
+def profiles_root() -> Path:
+    """Folder of the profiles; an installed package carries a copy."""
+    return _carried("profiles", PROJECT / "workflow" / "profiles")
 
 
 def current_profile() -> str:
@@ -85,15 +89,25 @@ def current_profile() -> str:
     return os.environ.get("SERCORE_PROFILE") or "demo"
 
 
-def profile_file(profile: str) -> Path:
-    """YAML file of a profile, by its name or by its own path.
+def _carried(name: str, folder: Path) -> Path:
+    return folder if folder.is_dir() else PACKAGE / name
+
+
+@contextmanager
+def whole_file(file: str | Path) -> Iterator[Path]:
+    """Gives a path beside a file to write to, and renames it at the end: the file is there whole or not at all.
 
     Raises:
-        FileNotFoundError: neither a known name nor a file.
+        OSError: it cannot be written; the line says what to do.
     """
-    folder = PROJECT / "workflow" / "profiles"
-    file = Path(profile) if profile.endswith((".yaml", ".yml")) else folder / f"{profile}.yaml"
-    if not file.is_file():
-        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
-        raise FileNotFoundError(f"profile {profile!r}: no file {file}; the profiles are {known}, or name a YAML file.")
-    return file
+    file = Path(file)
+    part = file.with_name(f".{file.name}.{os.getpid()}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        yield part
+        part.replace(file)
+    except OSError as error:
+        raise OSError(f"cannot write {file}: {error.strerror or error}; free space or name another place.") from None
+    finally:
+        with suppress(OSError):
+            part.unlink()

@@ -1,12 +1,16 @@
-"""Fixtures for all tests. Real corpora come from SERCORE_CREMAD and SERCORE_RAVDESS; without them those tests are skipped."""
+"""Fixtures for all tests. Without SERCORE_CREMAD and SERCORE_RAVDESS the tests of the real corpora are skipped."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 
-from sercore.emotions import EMOTIONS
+from sercore.demo import write_corpus
+from sercore.labels import EMOTIONS
 
 
 @pytest.fixture(autouse=True)
@@ -31,6 +35,27 @@ def real_cremad() -> Path:
 @pytest.fixture(scope="session")
 def real_ravdess() -> Path:
     return real_corpus("ravdess")
+
+
+@pytest.fixture(scope="session")
+def synthetic(tmp_path_factory) -> dict[str, Path]:
+    """Folders of the synthetic corpora; tests that change something copy what they need."""
+    root = tmp_path_factory.mktemp("synthetic")
+    return {name: write_corpus(name, root / name) for name in ("iemocap", "cremad", "ravdess")}
+
+
+@pytest.fixture
+def write_audio() -> Callable:
+    """Writes 0.1 s of noise at 16 kHz, in the format that the extension names."""
+
+    def write(path: Path, seconds: float = 0.1) -> Path:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        noise = np.random.default_rng(0).uniform(-0.1, 0.1, round(seconds * 16_000))
+        opus = {"format": "OGG", "subtype": "OPUS"} if path.suffix.lower() == ".opus" else {}
+        soundfile.write(path, noise, 16_000, **opus)
+        return path
+
+    return write
 
 
 @pytest.fixture

@@ -8,20 +8,22 @@ import threading
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+import yaml
 
 from sercore.paths import PROJECT
 
 HTML = PROJECT / "runs/demo/book/_build/html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGES = ["book/index", "book/quickstart", "book/part_training", "notebooks/corpora", "notebooks/loso_fold_1"]
-PAGES += ["notebooks/cremad_ablation", "notebooks/production_model", "notebooks/ravdess_analysis", "book/comparison"]
-PAGES += ["notebooks/quantization_benchmark", "notebooks/voice_note", "book/try_it"]
-PHONE = """<title>waiting</title><iframe width=390 height=844 src="/%s.html" onload="report(this.contentWindow)"></iframe>
+TOC = yaml.safe_load((PROJECT / "_toc.yml").read_text(encoding="utf-8"))
+PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+PHONE = """<title>waiting</title>
+<iframe width=390 height=844 src="/%s.html" onload="report(this.contentWindow)"></iframe>
 <script>
 function report(page) {
   const wide = page.document.documentElement.scrollWidth;
   const requests = page.performance.getEntriesByType("resource").map(entry => entry.name);
-  const broken = [...page.document.images].filter(image => image.complete && !image.naturalWidth).map(image => image.src);
+  const bad = image => image.complete && !image.naturalWidth;
+  const broken = [...page.document.images].filter(bad).map(image => image.src);
   document.title = JSON.stringify({wide, requests, broken, text: page.document.body.innerText.length});
 }
 </script>"""
@@ -57,10 +59,24 @@ def address():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_page_fits_a_phone_and_asks_nobody_else(address, page, tmp_path):
-    quiet = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
+    quiet = [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ]
     for attempt in range(3):  # a browser without a screen crashes at times before it has drawn anything
-        command = [CHROMIUM, "--headless", *quiet, f"--user-data-dir={tmp_path / str(attempt)}", "--virtual-time-budget=10000"]
-        browser = subprocess.run([*command, "--dump-dom", f"{address}/phone/{page}"], capture_output=True, text=True, timeout=120)
+        command = [
+            CHROMIUM,
+            "--headless",
+            *quiet,
+            f"--user-data-dir={tmp_path / str(attempt)}",
+            "--virtual-time-budget=10000",
+        ]
+        browser = subprocess.run(
+            [*command, "--dump-dom", f"{address}/phone/{page}"], capture_output=True, text=True, timeout=120
+        )
         if browser.returncode == 0:
             break
     seen = json.loads(re.search("<title>(.*?)</title>", browser.stdout).group(1).replace("&amp;", "&"))

@@ -23,7 +23,11 @@ def options(address: str) -> dict:
 
 @pytest.mark.parametrize(
     ("address", "repository", "launch"),
-    [("", False, False), ("https://github.com/someone/sercore", True, True), ("https://gitlab.com/someone/sercore", True, False)],
+    [
+        ("", False, False),
+        ("https://github.com/someone/sercore", True, True),
+        ("https://gitlab.com/someone/sercore", True, False),
+    ],
 )
 def test_buttons_follow_the_address(extension, address, repository, launch):
     config = SimpleNamespace(html_theme_options=options(address))

@@ -1,16 +1,46 @@
 """The graph: five folds by two arms, every page once, and the files that set a fresh machine up."""
 
+import ast
 import re
 import subprocess
 import sys
 import tomllib
-from pathlib import Path
 
 import pytest
 
 from sercore.paths import PROJECT
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
+PAGES = ("corpora", "comparison", "production_model", "ravdess_analysis", "speaker_normalization", "cremad_ablation")
+PAGES += (
+    "calibration",
+    "acoustics",
+    "quantization_benchmark",
+    "quantization_accuracy",
+    "voice_note",
+    "voice_note_evaluation",
+)
+MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
+WINGS = {  # wing: the wings that it may import, beside itself and the ground
+    "demo": set(),
+    "runtime": set(),
+    "data": set(),
+    "evaluation": set(),
+    "training": {"data", "evaluation"},
+    "export": {"data", "evaluation", "training", "runtime"},
+    "page": {"data", "evaluation", "training", "export", "runtime"},
+}
+GROUND = {"", "labels", "experiment", "paths", "audio_files", "demo"}
+
+
+def imported(file) -> set[str]:
+    """Second names of the sercore modules that a file imports: `data` of sercore.data.splits."""
+    found = set()
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "sercore":
+            parts = node.module.split(".")[1:]
+            found |= {parts[0]} if parts else {name.name for name in node.names}
+    return found - {"__version__"}
 
 
 @pytest.mark.parametrize(("profile", "arms"), [("demo", "iemocap"), ("open", "ravdess"), ("paper", "iemocap")])
@@ -19,8 +49,9 @@ def test_graph_has_five_folds_by_two_arms_and_every_other_page_once(profile, arm
     plan = subprocess.run([*SNAKEMAKE, "--config", f"profile={profile}"], cwd=PROJECT, capture_output=True, text=True)
     assert plan.returncode == 0, plan.stderr
     counts = dict(re.findall(r"^([a-z_]+) +(\d+)$", plan.stdout, re.MULTILINE))
-    pages = ("corpora", "production", "ravdess", "ablation", "quantization", "voice_note")
-    assert counts == {"fold": "10", "total": "17"} | dict.fromkeys((*pages, "book"), "1")
+    assert counts == {"fold": "10", "page": str(len(PAGES)), "book": "1", "total": str(11 + len(PAGES))}
+    for page in PAGES:
+        assert f"notebooks/{page}.ipynb" in plan.stdout
     for fold in range(1, 6):
         for arm in (arms, f"{arms}+cremad"):
             assert f"notebooks/{arm}/loso_fold_{fold}.ipynb" in plan.stdout
@@ -39,7 +70,9 @@ def test_every_requirement_is_pinned_exactly():
 
 def test_library_bounds_are_loose_and_pinned_by_the_requirements():
     """Hosted notebooks keep the torch and numpy they come with."""
-    wanted = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["dependencies"]
+    project = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *sum(project["optional-dependencies"].values(), [])]
+    wanted = [line for line in wanted if not line.startswith("sercore[")]
     pinned = {re.split("[<=]", line)[0].lower() for line in (PROJECT / "requirements.txt").read_text().splitlines()}
     assert not any("==" in line for line in wanted)
     assert {re.split("[><=]", line)[0].lower() for line in wanted} <= pinned
@@ -49,8 +82,44 @@ def test_ci_runs_the_readmes_test_command():
     assert "make test" in (PROJECT / "README.md").read_text() and "make test" in (PROJECT / ".ci/run").read_text()
 
 
-def test_only_paths_reads_the_environment_and_only_plots_draws():
-    for file in Path(PROJECT / "sercore").rglob("*.py"):
-        source = file.read_text()
-        assert file.name == "paths.py" or not re.search(r"os\.environ|getenv", source), file
-        assert file.parent.name == "plots" or not re.search(r"^\s*(import|from) matplotlib", source, re.MULTILINE), file
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.relative_to(PROJECT).as_posix())
+def test_imports_go_down_only(file):
+    wing = file.relative_to(PROJECT / "sercore").parts[0]
+    allowed = WINGS.get(wing, set(WINGS) if wing in ("cli.py", "__main__.py") else set()) | GROUND | {wing, "cli"}
+    assert imported(file) <= allowed
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: file.relative_to(PROJECT).as_posix())
+def test_only_paths_reads_the_environment_and_only_pages_draw(file):
+    source = file.read_text(encoding="utf-8")
+    assert file.name == "paths.py" or not re.search(r"os\.environ|getenv", source)
+    assert file.parent.name == "page" or not re.search(r"^\s*(import|from) matplotlib", source, re.MULTILINE)
+
+
+def test_the_runtime_stands_on_what_an_app_ships():
+    """NumPy, ONNX Runtime, soundfile, soxr and Python's own."""
+    allowed = {"sercore", "numpy", "onnxruntime", "soundfile", "soxr", *sys.stdlib_module_names}
+    for file in [*(PROJECT / "sercore" / "runtime").rglob("*.py"), PROJECT / "sercore" / "audio_files.py"]:
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            names = [name.name for name in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            assert {name.split(".")[0] for name in names} <= allowed, file
+
+
+def test_a_module_is_a_noun_and_a_function_a_verb():
+    modules = {file.stem for file in MODULES if not file.stem.startswith("__")}
+    functions = {
+        node.name
+        for file in MODULES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef)
+    }
+    assert modules & functions == set()
+
+
+def test_the_house_is_thin():
+    """Lines of code and docstrings together: the method, and the method with its demo and its pages' parts."""
+    lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
+    around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
+    assert sum(lines.values()) - around <= 3_500
+    assert sum(lines.values()) <= 4_500

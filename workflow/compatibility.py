@@ -1,7 +1,7 @@
 """Loads and runs each scheme on old and new ONNX Runtimes, each in an environment of its own, and in the browser's.
 
-python workflow/compatibility.py OUT.json MODEL=FOLDER ...: each FOLDER holds one .onnx per scheme of a model. Writes which
-scheme runs where, with golden waveforms and each scheme's probabilities in the newest runtime, against which all compare.
+python workflow/compatibility.py OUT.json MODEL=FOLDER ...: each FOLDER holds one .onnx per scheme of a model. Writes
+which scheme runs where, with golden waveforms and the probabilities of each scheme in the newest runtime ("expected").
 """
 
 import base64
@@ -13,18 +13,17 @@ from pathlib import Path
 
 import numpy as np
 
-from sercore.data import SAMPLE_RATE
-from sercore.paths import runs_root
-from sercore.training.runs import write_json
+from sercore.audio_files import SAMPLE_RATE
+from sercore.paths import runs_root, whole_file
 
 HERE = Path(__file__).parent
-PYTHON = {"1.17.3": ["numpy<2"], "1.19.2": ["numpy<2"], "1.22.1": [], "1.24.4": [], "1.31.1": []}  # onnxruntime
+# Versions of onnxruntime, oldest first, and what they need besides.
+PYTHON = {"1.17.3": ["numpy<2"], "1.19.2": ["numpy<2"], "1.22.1": [], "1.24.4": [], "1.31.1": []}
 WEB = "1.30.0"  # onnxruntime-web
-NEWEST = list(PYTHON)[-1]
 SECONDS = {"tone": 0.5, "voice": 1.0, "long": 3.0}
 
 
-def waveforms(seed: int = 0) -> dict[str, str]:
+def make_waveforms(seed: int = 0) -> dict[str, str]:
     """Golden waveforms as base64 of 16-bit samples: a tone, a buzz with falling pitch, and a longer one with pauses."""
     random, found = np.random.default_rng(seed), {}
     for name, seconds in SECONDS.items():
@@ -39,8 +38,8 @@ def waveforms(seed: int = 0) -> dict[str, str]:
     return found
 
 
-def python_runtime(version: str, folder: str, golden: Path) -> dict:
-    """What one version of onnxruntime does with the files, in an environment that is made once."""
+def run_python(version: str, folder: str, golden: Path) -> dict:
+    """What one version of onnxruntime makes of the files, in an environment that is made once."""
     place = runs_root() / "runtimes" / version
     python = place / "bin" / "python"
     if not (place / "ready").is_file():
@@ -48,12 +47,12 @@ def python_runtime(version: str, folder: str, golden: Path) -> dict:
         wanted = [f"onnxruntime=={version}", *PYTHON[version]]
         subprocess.run([python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *wanted], check=True)
         (place / "ready").touch()
-    return _answer([python, HERE / "golden.py", folder, golden])
+    return _read_json([python, HERE / "golden.py", folder, golden])
 
 
-def web_runtime(folder: str, golden: Path) -> dict:
+def run_web(folder: str, golden: Path) -> dict:
     """The same in onnxruntime-web under Node."""
-    return _answer(["node", HERE / "golden.mjs", folder, golden, web_package().parents[1]])
+    return _read_json(["node", HERE / "golden.mjs", folder, golden, web_package().parents[1]])
 
 
 def web_package() -> Path:
@@ -74,29 +73,35 @@ def web_package() -> Path:
     return package
 
 
-def _answer(command: list) -> dict:
+def compare_runtimes(folder: str, golden: Path) -> dict:
+    """What every runtime makes of the files, and what the newest one does, which is expected of all."""
+    results = []
+    for version in PYTHON:
+        results.append(run_python(version, folder, golden))
+        print(folder, results[-1]["runtime"], flush=True)
+    expected = results[-1]["schemes"]
+    results.append(run_web(folder, golden))
+    return {"expected": expected, "runtimes": {result["runtime"]: result["schemes"] for result in results}}
+
+
+def main(out: str, *models: str) -> None:
+    """Runs every model everywhere and writes one file."""
+    golden = runs_root() / "runtimes" / "golden.json"
+    given = {"sample_rate": SAMPLE_RATE, "waveforms": make_waveforms()}
+    _write_json(golden, given)
+    folders = dict(model.split("=", 1) for model in models)
+    found = {name: compare_runtimes(folder, golden) for name, folder in folders.items()}
+    _write_json(Path(out), given | {"models": found})
+
+
+def _read_json(command: list) -> dict:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def main(out: str, *models: str) -> None:
-    """Asks every runtime about every model and writes one file."""
-    golden = runs_root() / "runtimes" / "golden.json"
-    golden.parent.mkdir(parents=True, exist_ok=True)
-    given = {"sample_rate": SAMPLE_RATE, "waveforms": waveforms()}
-    write_json(golden, given)
-    found = {name: _everywhere(folder, golden) for name, folder in (model.split("=", 1) for model in models)}
-    write_json(Path(out), given | {"models": found})
-
-
-def _everywhere(folder: str, golden: Path) -> dict:
-    answers = []
-    for version in PYTHON:
-        answers.append(python_runtime(version, folder, golden))
-        print(folder, answers[-1]["runtime"], flush=True)
-    answers.append(web_runtime(folder, golden))
-    expected = next(answer for answer in answers if answer["runtime"].endswith(f" {NEWEST}"))["schemes"]
-    return {"expected": expected, "runtimes": {one["runtime"]: one["schemes"] for one in answers}}
+def _write_json(file: Path, content: dict) -> None:
+    with whole_file(file) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ const waveforms = Object.entries(JSON.parse(readFileSync(golden, "utf8")).wavefo
   return [name, Float32Array.from(samples, (sample) => sample / 32768)];
 });
 
-async function outcome(file) {
+async function runFile(file) {
   try {
     const session = await ort.InferenceSession.create(readFileSync(file), { executionProviders: ["wasm"] });
     const found = {};
@@ -33,6 +33,6 @@ async function outcome(file) {
 
 const schemes = {};
 for (const name of readdirSync(folder).filter((name) => name.endsWith(".onnx")).sort()) {
-  schemes[name.replace(/\.onnx$/, "")] = await outcome(join(folder, name));
+  schemes[name.replace(/\.onnx$/, "")] = await runFile(join(folder, name));
 }
 console.log(JSON.stringify({ runtime: `onnxruntime-web ${version} (wasm, one thread, Node ${process.versions.node})`, schemes }));

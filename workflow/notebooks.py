@@ -13,34 +13,19 @@ import nbformat
 import yaml
 
 PROJECT = Path(__file__).resolve().parents[1]
-SETUP = '''\
+SETUP = """\
 # %% tags=["setup", "remove-cell"]
-# Kaggle and Colab: makes sercore importable, from an attached dataset or Drive, else from the repository.
-# The installed torch and numpy stay as they are. Anywhere else this cell does nothing.
-def set_up(repository, mounts):
-    import glob, os, subprocess, sys, tomllib
-    from importlib.metadata import version
+# Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
+# fmt: off
+import glob, importlib.metadata, importlib.util
+if not importlib.util.find_spec("sercore"):
+    wheels = [f"{wheel}[book]" for wheel in glob.glob("/kaggle/input/**/sercore-*.whl", recursive=True)]
+    pins = " ".join(f"{name}=={importlib.metadata.version(name)}" for name in ("torch", "numpy"))
+    get_ipython().run_line_magic("pip", f"install -q '{[*wheels, 'sercore[book] @ git+$REPOSITORY'][0]}' {pins}")
+# fmt: on
 
-    if {"KAGGLE_KERNEL_RUN_TYPE", "COLAB_RELEASE_TAG"}.isdisjoint(os.environ):
-        return
-    levels = [mount + "/*" * level for mount, depth in mounts.items() for level in range(depth + 1)]
-    places = [f"{level}/sercore/__init__.py" for level in levels]
-    if not any(map(glob.glob, places)) and repository:
-        subprocess.run(["git", "clone", "--quiet", "--depth", "1", repository, "sercore-repository"])
-    found = [os.path.abspath(hit) for place in places for hit in sorted(glob.glob(place))]
-    if not found:
-        raise ModuleNotFoundError("sercore not found; attach the repository as a dataset, or put it on Drive.")
-    sys.path.insert(0, found[0].removesuffix("/sercore/__init__.py"))
-    with open(f"{sys.path[0]}/pyproject.toml", "rb") as file:
-        wanted = tomllib.load(file)["project"]["dependencies"]
-    wanted += [f"{name}=={version(name)}" for name in ("torch", "numpy")]
-    if subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--retries", "1", *wanted]).returncode:
-        print("Some packages could not be installed (see above); switch the internet on and run this cell again.")
-
-
-set_up(repository=$REPOSITORY, mounts={"/kaggle/input": 4, "/content/drive/MyDrive": 2, ".": 1})
-
-'''
+"""
+ADDRESS_MISSING = "the-address-of-the-repository-goes-into-_config.yml"
 # IEMOCAP is licensed, so it is not among them: attach your own copy.
 KAGGLE_DATASETS = ["ejlok1/cremad", "uwrfkaggler/ravdess-emotional-speech-audio"]
 METADATA = {
@@ -74,7 +59,8 @@ def contents() -> dict[Path, str]:
 def stamped(script: str) -> str:
     """The script with today's setup cell."""
     settings = yaml.safe_load((PROJECT / "_config.yml").read_text(encoding="utf-8"))
-    cell = SETUP.replace("$REPOSITORY", json.dumps(settings["repository"]["url"] or ""))
+    address = settings["repository"]["url"] or ADDRESS_MISSING
+    cell = SETUP.replace("$REPOSITORY", address)
     old = re.compile(r'^# %% tags=\["setup".*?(?=^# %%)', re.DOTALL | re.MULTILINE)
     stamped, cells = old.subn(lambda _: cell, script)
     if cells != 1:

@@ -1,18 +1,20 @@
 """Training throughput: the cached pipeline against decoding and preprocessing every epoch, interleaved in one run.
 
-    python workflow/throughput.py open        # a profile; its corpora must be there
+python workflow/throughput.py open        # a profile; its corpora must be there
 """
 
 import statistics
 import sys
 import time
+from itertools import cycle, islice
 
 import torch
 
-from sercore.config import Experiment
-from sercore.data import Collator, UtteranceDataset, augment, class_weights, load_split, preprocess, read_audio
+from sercore.audio_files import read_audio
+from sercore.data import Collator, UtteranceDataset, augment, class_weights, load_split, preprocess
+from sercore.experiment import Experiment
 from sercore.training import AdaptiveFocalLoss, build_classifier
-from sercore.training.fit import _EpochSampler
+from sercore.training.trainer import EpochSampler
 
 ROUNDS, BATCHES = 5, 12
 
@@ -58,19 +60,23 @@ def main(profile: str) -> None:
     split, audio = load_split(experiment)
     pipelines = {kind.__name__: kind(split.train, audio, experiment.seed) for kind in (UtteranceDataset, Decoding)}
     collate = Collator(experiment.length, experiment.max_seconds)
-    order = list(_EpochSampler(len(split.train), experiment.batch_size, 0, split.train["seconds"].to_numpy()))
-    batches = [order[start : start + experiment.batch_size] for start in range(0, len(order), experiment.batch_size)]
+    order = list(EpochSampler(len(split.train), experiment.batch_size, 0, split.train["seconds"].to_numpy()))
+    size = experiment.batch_size
+    batches = cycle([order[start : start + size] for start in range(0, len(order), size)])
     work = {"batches only": lambda batch: None, "training": training_step(experiment, split.train)}
-    print(f"{experiment.arm}, backbone {experiment.backbone}, {torch.get_num_threads()} threads, {ROUNDS} rounds of {BATCHES} batches")
+    threads = torch.get_num_threads()
+    print(f"{experiment.arm}, {experiment.backbone}, {threads} threads, {ROUNDS} rounds of {BATCHES} batches")
     for name, step in work.items():
         rates = {kind: [] for kind in pipelines}
-        for number in range(ROUNDS):
-            chosen = batches[number * BATCHES : (number + 1) * BATCHES]
+        for _ in range(ROUNDS):
+            chosen = list(islice(batches, BATCHES))
             for kind, dataset in pipelines.items():
                 rates[kind].append(utterances_per_second(dataset, chosen, collate, step))
         cached, decoding = (statistics.median(rates[kind]) for kind in pipelines)
         ratio = statistics.median(a / b for a, b in zip(*rates.values(), strict=True))
-        print(f"{name:13} cached {cached:6.1f} utterances/s · decoding {decoding:6.1f} utterances/s · ratio {ratio:.2f}")
+        print(
+            f"{name:13} cached {cached:6.1f} utterances/s · decoding {decoding:6.1f} utterances/s · ratio {ratio:.2f}"
+        )
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
-"""Predictions to scores, tables and figures."""
+"""Predictions to scores and their intervals; embeddings to normalized ones."""
 
-from sercore.evaluation.metrics import predictions, score
-
-__all__ = ["predictions", "score"]
+from sercore.evaluation.bootstrap import bootstrap_scores, bootstrap_shares, draw_speakers, summarize_draws
+from sercore.evaluation.metrics import score, tabulate_predictions
+from sercore.evaluation.normalization import PRIOR, align_arriving, align_moments, fit_moments

@@ -1,24 +1,18 @@
-"""The paper's scores: WA (accuracy), UA (mean recall over the classes) and macro F1."""
+"""The paper's scores: WA (accuracy), UA (mean recall over the classes) and macro F1 (section IV-A)."""
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from sercore.emotions import EMOTIONS
+from sercore.labels import EMOTIONS
 
 
 def score(y_true, y_pred) -> dict:
-    """Scores predictions.
-
-    UA and macro F1 are means over the emotions that occur in `y_true`; `support` shows which do.
+    """Scores predictions: WA, UA, macro_f1, per_class {emotion: {precision, recall, f1, support}} and confusion.
 
     Args:
-        y_true: emotions (utterances,), as names.
-        y_pred: the same.
-
-    Returns:
-        Plain numbers: WA, UA, macro_f1, per_class (precision, recall, f1, support of each emotion) and confusion
-        (4 x 4 counts, rows are the truth).
+        y_true, y_pred: names of emotions (utterances,). UA and macro F1 are means over those that occur in `y_true`,
+            as `support` shows; the confusion counts utterances, a row for each emotion of `y_true`.
 
     Raises:
         ValueError: nothing to score, different lengths, or a name that is no emotion.
@@ -26,34 +20,25 @@ def score(y_true, y_pred) -> dict:
     y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
     if not len(y_true) or len(y_true) != len(y_pred):
         raise ValueError(f"cannot score {len(y_pred)} predictions against {len(y_true)} labels.")
-    unknown = sorted((set(y_true) | set(y_pred)) - set(EMOTIONS))
-    if unknown:
+    if unknown := sorted({*y_true, *y_pred} - {*EMOTIONS}, key=str):
         raise ValueError(f"unknown emotion '{unknown[0]}'; the emotions are {', '.join(EMOTIONS)}.")
-    precision, recall, f1, support = precision_recall_fscore_support(y_true, y_pred, labels=EMOTIONS, zero_division=0)
-    occurs = support > 0
-    columns = zip(precision.tolist(), recall.tolist(), f1.tolist(), support.tolist(), strict=True)
+    columns = precision_recall_fscore_support(y_true, y_pred, labels=EMOTIONS, zero_division=0)
+    per_class = pd.DataFrame(dict(zip(("precision", "recall", "f1", "support"), columns, strict=True)), EMOTIONS)
+    occurring = per_class[per_class["support"] > 0]
     return {
         "WA": float(accuracy_score(y_true, y_pred)),
-        "UA": float(recall[occurs].mean()),
-        "macro_f1": float(f1[occurs].mean()),
-        "per_class": {
-            emotion: dict(zip(("precision", "recall", "f1", "support"), column, strict=True))
-            for emotion, column in zip(EMOTIONS, columns, strict=True)
-        },
+        "UA": float(occurring["recall"].mean()),
+        "macro_f1": float(occurring["f1"].mean()),
+        "per_class": per_class.to_dict("index"),
         "confusion": confusion_matrix(y_true, y_pred, labels=EMOTIONS).tolist(),
     }
 
 
-def predictions(part: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
-    """What a model says of each utterance, as in a run's predictions.csv.
+def tabulate_predictions(part: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:
+    """Predictions of a part, as predictions.csv holds them, from probabilities (utterances, emotions).
 
-    Args:
-        part: utterances with `utterance`, `speaker` and `emotion`.
-        probabilities: (utterances, 4) in the order of the emotions.
-
-    Returns:
-        utterance, speaker, truth, predicted and one probability per emotion, to six digits.
+    Columns utterance, speaker, y_true, y_pred, and the probability of each emotion to six digits.
     """
-    table = part[["utterance", "speaker"]].assign(truth=part["emotion"])
-    table["predicted"] = np.array(EMOTIONS)[probabilities.argmax(-1)]
+    table = part[["utterance", "speaker"]].assign(y_true=part["emotion"])
+    table["y_pred"] = np.array(EMOTIONS)[probabilities.argmax(axis=1)]
     return table.assign(**dict(zip(EMOTIONS, probabilities.round(6).T, strict=True)))

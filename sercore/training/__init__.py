@@ -1,9 +1,7 @@
-"""Experiments to runs."""
+"""Experiments to runs, and runs to embeddings."""
 
-from sercore.training.embeddings import embeddings, head
-from sercore.training.fit import fit
-from sercore.training.loss import AdaptiveFocalLoss
-from sercore.training.model import build_classifier
-from sercore.training.runs import Run, find_runs, read_run
-
-__all__ = ["AdaptiveFocalLoss", "Run", "build_classifier", "embeddings", "find_runs", "fit", "head", "read_run"]
+from sercore.training.embeddings import classify_embeddings, embed, read_head
+from sercore.training.focal_loss import AdaptiveFocalLoss
+from sercore.training.model import build_classifier, load_classifier
+from sercore.training.runs import Run, code_fingerprint, find_runs, read_run
+from sercore.training.trainer import train

@@ -6,7 +6,9 @@ import datasets
 import numpy as np
 import pandas as pd
 import torch
+from scipy.special import softmax
 
+from sercore import paths
 from sercore.data import Collator, UtteranceDataset
 from sercore.training.model import load_classifier
 from sercore.training.runs import Run
@@ -14,44 +16,42 @@ from sercore.training.runs import Run
 BATCH = 16  # utterances
 
 
-def embeddings(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
-    """The pooled embedding of each utterance; kept in the run's folder, so that a second call only reads.
+def embed(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
+    """The pooled embeddings (utterances, dimensions) of utterances, float32; a second call reads them from the run.
 
     Args:
-        run: a finished run.
-        part: table of utterances, from `with_audio`, `load_split` or `load_target`.
+        run: finished, with its weights.
+        part: table of utterances, from `load_split`, `load_target` or `cache_audio`.
         audio: holds at least those.
-
-    Returns:
-        (utterances, dimensions), float32. With the weights of `head`, `embeddings @ weight.T + bias` are the logits.
     """
-    told = part["utterance"].str.cat(part["digest"], sep=" ").str.cat(sep="\n")
-    file = run.path / "embeddings" / f"{hashlib.sha1(told.encode()).hexdigest()[:12]}.npy"
+    names = part["utterance"].str.cat(part["digest"], sep=" ").str.cat(sep="\n")
+    file = run.path / "embeddings" / f"{hashlib.sha1(names.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        file.parent.mkdir(exist_ok=True)
-        part_file = file.with_suffix(".part")
-        with open(part_file, "wb") as stream:
-            np.save(stream, _embed(run, part, audio))
-        part_file.replace(file)
+        pooled = _pool(run, part, audio)
+        with paths.whole_file(file) as beside, open(beside, "wb") as stream:
+            np.save(stream, pooled)
     return np.load(file)
 
 
-def head(run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Weight (4, dimensions) and bias (4,) of the last layer."""
+def read_head(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Weight (emotions, dimensions) and bias (emotions,) of the last layer."""
     layer = load_classifier(run.path / "model").classifier
     return layer.weight.detach().numpy(), layer.bias.detach().numpy()
 
 
+def classify_embeddings(embeddings, head) -> np.ndarray:
+    """Probabilities (utterances, emotions) of embeddings (utterances, dimensions) by a head as of `read_head`."""
+    weight, bias = head
+    return softmax(embeddings @ weight.T + bias, axis=1)
+
+
 @torch.inference_mode()
-def _embed(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
+def _pool(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
     """Batches hold utterances of similar length, which costs nothing where shorter ones are masked."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model, found = load_classifier(run.path / "model").to(device), []
-    model.classifier.register_forward_pre_hook(lambda _, pooled: found.append(pooled[0].float().cpu().numpy()))
-    dataset = UtteranceDataset(part, audio)
-    collate = Collator(run.experiment.length, run.experiment.max_seconds)
-    order = dataset.seconds.argsort(kind="stable")
-    for first in range(0, len(order), BATCH):
-        batch = collate([dataset[int(row)] for row in order[first : first + BATCH]])
-        model(**{name: values.to(device) for name, values in batch.items() if name != "labels"})
-    return np.concatenate(found)[order.argsort()]
+    model = load_classifier(run.path / "model").to(device)
+    model.classifier = torch.nn.Identity()  # its logits are now what the last layer would see
+    order, collate = part["seconds"].to_numpy().argsort(), Collator(run.experiment.length, run.experiment.max_seconds)
+    batches = torch.utils.data.DataLoader(UtteranceDataset(part, audio), BATCH, sampler=order, collate_fn=collate)
+    inputs = ({name: batch[name].to(device) for name in batch if name != "labels"} for batch in batches)
+    return np.concatenate([model(**batch).logits.float().cpu().numpy() for batch in inputs])[order.argsort()]

@@ -1,4 +1,4 @@
-"""The page "Try it" served as the book serves it, in a real browser. Needs Chromium, playwright and onnxruntime-web (npm)."""
+"""The page "Try it" as the book serves it, in a real browser. Needs Chromium, playwright and onnxruntime-web (npm)."""
 
 import functools
 import importlib.util
@@ -16,16 +16,17 @@ import pytest
 import soundfile
 import torch
 
-from sercore.data import read_audio
-from sercore.data.corpora.voice import draw_voice, express, speak
-from sercore.deployment import EmotionClassifier, export_onnx
-from sercore.emotions import EMOTIONS
+from sercore.audio_files import read_audio
+from sercore.demo import draw_voice, express_emotion, speak
+from sercore.export import export_onnx
+from sercore.labels import EMOTIONS
 from sercore.paths import PROJECT
+from sercore.runtime import EmotionClassifier
 from sercore.training import build_classifier
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 RATE = 16_000  # Hz
-PAUSES = (0.3, 0.2, 0.4, 0.1, 0.2, 0.3, 0.2, 0.4, 2.5)  # s between utterances; the last is longer than max_pause and ends a passage
+PAUSES = (0.3, 0.2, 0.4, 0.1, 0.2, 0.3, 0.2, 0.4, 2.5)  # s between utterances; the last one ends a passage
 ENDS = ("result", "no-speech", "undecodable", "refused", "failed")
 DEFAULTS = ["--no-sandbox", "--disable-background-networking", "--disable-component-update", "--disable-sync"]
 
@@ -43,7 +44,7 @@ def workflow():
 
 @pytest.fixture(scope="session")
 def model(tmp_path_factory):
-    """A float file of random weights whose answers differ from sound to sound; the runtimes agree on it to 1e-6."""
+    """A float file of random weights whose predictions differ from sound to sound; the runtimes agree on it to 1e-6."""
     torch.manual_seed(0)
     network = build_classifier("tiny").eval()
     with torch.no_grad():
@@ -67,7 +68,7 @@ def site(model, workflow, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         kept = PROJECT / "runs"  # where a book was built, npm's files are there
         patch.setenv("SERCORE_RUNS", str(kept if (kept / f"runtimes/web-{workflow.WEB}").is_dir() else folder))
-        settings = workflow.live(model, folder / "_static/try_it")
+        settings = workflow.fill_folder(model, folder / "_static/try_it")
     if not settings["ready"]:
         pytest.skip(settings["reason"])
     (folder / "book").mkdir()
@@ -80,7 +81,8 @@ def document(page: str) -> str:
     block = re.search(r"```\{raw\} html\n(.*?)\n```", page, re.DOTALL)[1]
     head = f'<meta http-equiv="Content-Security-Policy" content="{policy}"><link rel="icon" href="data:,">'
     head += '<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="../_static/custom.css">'
-    return f'<!doctype html><html lang="en"><title>Try it</title>{head}<body><main class="bd-article">{block}</main></body></html>'
+    body = f'<body><main class="bd-article">{block}</main></body>'
+    return f'<!doctype html><html lang="en"><title>Try it</title>{head}{body}</html>'
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +122,7 @@ def chromium(playwright):
 
 @pytest.fixture
 def visit(chromium, address):
-    """Opens the page and, where it `runs`, waits for it. In the end no request has left it and its console has no error."""
+    """Opens the page and, where it `runs`, waits for it. In the end no request has left it, and no error is logged."""
     contexts, requests, errors = [], [], []
 
     def open_page(*arguments, at=f"{address}/book/try_it.html", script="", runs=True, **settings):
@@ -128,7 +130,9 @@ def visit(chromium, address):
         contexts.append(context)
         context.on("request", lambda request: requests.append(request.url))
         page = context.new_page()
-        page.on("console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None)
+        page.on(
+            "console", lambda message: errors.append(message.text) if message.type in ("error", "warning") else None
+        )
         page.on("pageerror", lambda error: errors.append(str(error)))
         page.add_init_script(script)
         page.errors, page.requests = errors, requests
@@ -144,17 +148,17 @@ def visit(chromium, address):
 
 
 @pytest.fixture
-def hear():
+def analyze():
     """Gives a page a file and reads what it saves."""
 
-    def heard(page, file) -> dict:
+    def analyze(page, file) -> dict:
         page.set_input_files("[data-part=file]", str(file))
         assert ended(page) in ("result", "no-speech"), status(page)
         with page.expect_download() as saved:
             page.click("[data-part=save]")
         return json.loads(saved.value.path().read_text())
 
-    return heard
+    return analyze
 
 
 def ended(page) -> str:
@@ -169,16 +173,20 @@ def status(page) -> str:
 def spoken(emotion: str, seconds: float, seed: int = 0) -> np.ndarray:
     """A synthetic utterance at 16 kHz."""
     rng = np.random.default_rng(seed)
-    return speak(draw_voice(("female", "male")[seed % 2], rng), express(emotion, 1.0), seconds, RATE, rng).astype(np.float32)
+    return speak(
+        draw_voice(("female", "male")[seed % 2], rng), express_emotion(emotion, 1.0), seconds, RATE, rng
+    ).astype(np.float32)
 
 
 @pytest.fixture(scope="session")
 def utterances(request) -> list[np.ndarray]:
-    """Real utterances of CREMA-D where it is at hand, else synthetic ones."""
+    """Real utterances of CREMA-D where it lies on the machine, else synthetic ones."""
     try:
         folder = request.getfixturevalue("real_cremad")
     except pytest.skip.Exception:
-        lengths = zip(EMOTIONS[:3] * 2, (3, 12, 4, 5, 3, 9))  # s; Silero takes no synthetic sadness for speech
+        lengths = zip(
+            EMOTIONS[:3] * 2, (3, 12, 4, 5, 3, 9), strict=True
+        )  # s; Silero takes no synthetic sadness for speech
         return [spoken(emotion, seconds, seed) for seed, (emotion, seconds) in enumerate(lengths)]
     files = sorted(file for file in folder.rglob("1001_*") if file.suffix in (".wav", ".opus"))
     return [read_audio(file) for file in files[::4]]
@@ -194,10 +202,10 @@ def short(utterances, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def long(utterances, tmp_path_factory):
-    """Utterances without the silence at their ends, with pauses of different lengths between them, as one file at 16 kHz."""
+    """Utterances without the silence at their ends, with pauses of different lengths between them, as one file."""
     rng = np.random.default_rng(0)
     parts = []
-    for utterance, pause in zip(utterances, cycle(PAUSES)):
+    for utterance, pause in zip(utterances, cycle(PAUSES), strict=False):
         parts += [librosa.effects.trim(utterance, top_db=20)[0], rng.normal(0, 1e-4, round(pause * RATE))]
     file = tmp_path_factory.mktemp("audio") / "long.wav"
     soundfile.write(file, np.concatenate(parts), RATE)
@@ -205,12 +213,13 @@ def long(utterances, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def told(site):
+def change_settings(site):
     """A script that makes the page read other settings."""
 
     def script(**changes) -> str:
-        answer = f"new Response({json.dumps(json.dumps(script.settings | changes))})"
-        return f"const ask = fetch; window.fetch = (what, how) => String(what).endsWith('/settings.json') ? {answer} : ask(what, how);"
+        response = f"new Response({json.dumps(json.dumps(script.settings | changes))})"
+        asked = "String(what).endsWith('/settings.json')"
+        return f"const ask = fetch; window.fetch = (what, how) => {asked} ? {response} : ask(what, how);"
 
     script.settings = json.loads((site / "_static/try_it/settings.json").read_text())
     return script

@@ -17,8 +17,8 @@ navigator.mediaDevices.getUserMedia = async (wanted) => (window.media = await ge
 
 @pytest.fixture(scope="module")
 def microphone(long, tmp_path_factory):
-    """Arguments that make a browser hear the long note."""
-    file = tmp_path_factory.mktemp("microphone") / "heard.wav"
+    """Arguments that make a browser take the long note for a microphone."""
+    file = tmp_path_factory.mktemp("microphone") / "spoken.wav"
     soundfile.write(file, soxr.resample(soundfile.read(long)[0], RATE, 48_000), 48_000, "PCM_16")
     return FAKE, ALLOWED, f"--use-file-for-fake-audio-capture={file}"
 
@@ -28,8 +28,10 @@ def state(page, *states: str) -> str:
     return page.get_attribute(".try-it", "data-state")
 
 
-def test_windows_come_while_it_records(microphone, visit, told):
-    page = visit(*microphone, script=told(rules=told.settings["rules"] | {"window": 1.0}))
+def test_windows_come_while_it_records(microphone, visit, change_settings):
+    page = visit(
+        *microphone, script=change_settings(voice_note=change_settings.settings["voice_note"] | {"window": 1.0})
+    )
     page.click("[data-part=record]")
     assert state(page, "recording", "failed") == "recording"
     page.locator("[data-part=windows] tr").nth(1).wait_for(timeout=60_000)
@@ -71,5 +73,7 @@ def test_without_a_microphone_the_page_says_what_to_do(arguments, script, senten
 
 def test_stop_before_anything_is_heard(microphone, visit):
     page = visit(*microphone)
-    page.evaluate("document.querySelector('[data-part=record]').click(); document.querySelector('[data-part=stop]').click()")
+    page.evaluate(
+        "document.querySelector('[data-part=record]').click(); document.querySelector('[data-part=stop]').click()"
+    )
     assert state(page, "ready", "failed", "result", "undecodable") == "ready"

@@ -46,7 +46,7 @@ def focused(page) -> str:
 
 
 def tree(page) -> list[dict]:
-    """What a screen reader is told: role and name of every element."""
+    """What a screen reader gets: role and name of every element."""
     nodes = page.context.new_cdp_session(page).send("Accessibility.getFullAXTree")["nodes"]
     value = "value"
     return [
@@ -62,14 +62,14 @@ def _property(node: dict, name: str):
 
 def test_it_says_what_the_model_is_worth_and_what_it_loads(visit):
     page = visit()
-    assert "has not been trained. Its answers mean nothing." in page.text_content("[data-part=banner]")
+    assert "has not been trained. Its predictions mean nothing." in page.text_content("[data-part=banner]")
     assert state(page) == "ready" and "MB" in status(page)
 
 
-def test_nothing_large_is_loaded_before_it_is_needed(visit, told, short):
+def test_nothing_large_is_loaded_before_it_is_needed(visit, change_settings, short):
     page = visit()
     page.wait_for_timeout(500)
-    large = set(told.settings["bytes"])
+    large = set(change_settings.settings["bytes"])
     assert not large & asked(page)
     give(page, short)
     assert large <= asked(page)
@@ -85,7 +85,7 @@ def test_keyboard_alone_hears_the_example(visit):
     page.keyboard.press("Enter")
     page.wait_for_selector("[data-part=stop]:focus")
     assert end(page) == "result" and focused(page) == "example"
-    assert status(page).startswith("Done. The answer is ")
+    assert status(page).startswith("Done. The emotion is ")
 
 
 def test_every_control_has_a_name(visit, long):
@@ -95,7 +95,9 @@ def test_every_control_has_a_name(visit, long):
     found = before + tree(page)
     unnamed = [node for node in found if node["role"] in NAMED and not node["name"]]
     assert not unnamed
-    assert {"Record", "Choose a file", "Try an example", "Save as JSON"} <= {node["name"] for node in found if node["role"] == "button"}
+    assert {"Record", "Choose a file", "Try an example", "Save as JSON"} <= {
+        node["name"] for node in found if node["role"] == "button"
+    }
     assert any(node["role"] == "status" and node["live"] == "polite" for node in found)
 
 
@@ -103,9 +105,10 @@ def test_the_picture_says_what_the_table_has(visit, long):
     page = visit()
     give(page, long)
     rows = page.locator("[data-part=windows] tr")
-    answers = [row.locator("td").nth(1).text_content() for row in rows.all()]
-    assert rows.count() >= 3 and f"Its {len(answers)} windows in order: {', '.join(answers)}." in page.text_content("svg title")
-    assert page.locator("svg rect.share").count() == 4 * len(answers)
+    emotions = [row.locator("td").nth(1).text_content() for row in rows.all()]
+    assert rows.count() >= 3
+    assert f"Its {len(emotions)} windows in order: {', '.join(emotions)}." in page.text_content("svg title")
+    assert page.locator("svg rect.share").count() == 4 * len(emotions)
 
 
 def test_focus_is_visible(visit):
@@ -124,21 +127,25 @@ def test_it_fits_a_phone(scheme, visit, long):
 def test_a_dropped_file_is_heard(visit, short):
     page = visit()
     transfer = page.evaluate_handle(
-        """bytes => { const data = new DataTransfer(); data.items.add(new File([new Uint8Array(bytes)], "note.wav")); return data; }""",
+        """bytes => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(bytes)], "note.wav"));
+            return data;
+        }""",
         list(short.read_bytes()),
     )
     page.dispatch_event("[data-part=controls]", "drop", {"dataTransfer": transfer})
     assert end(page) == "result"
 
 
-def test_a_second_file_replaces_the_first(visit, hear, short, silent):
+def test_a_second_file_replaces_the_first(visit, analyze, short, silent):
     page = visit()
-    assert hear(page, short)["label"] is not None
-    assert hear(page, silent)["label"] is None
+    assert analyze(page, short)["label"] is not None
+    assert analyze(page, silent)["label"] is None
     assert page.locator("[data-part=windows] tr").count() == 0 and page.is_hidden("[data-part=shares]")
 
 
-def test_stop_gives_the_answer_so_far(visit, hear, long, tmp_path):
+def test_stop_gives_the_answer_so_far(visit, analyze, long, tmp_path):
     file, (waveform, rate) = tmp_path / "hour.wav", soundfile.read(long, dtype="float32")
     soundfile.write(file, np.tile(waveform, 100), rate)
     page = visit()
@@ -183,9 +190,13 @@ def test_values_that_are_not_finite_are_refused(visit, tmp_path):
     assert give(page, file) == "undecodable" and "not finite" in status(page)
 
 
-def test_without_a_model_the_page_says_how_to_build_it(visit, told):
-    page = visit(script=told(ready=False, reason="This copy of the book has no model to try: npm is not installed."))
-    assert state(page) == "unready" and "npm is not installed" in status(page) and page.is_hidden("[data-part=controls]")
+def test_without_a_model_the_page_says_how_to_build_it(visit, change_settings):
+    page = visit(
+        script=change_settings(ready=False, reason="This copy of the book has no model to try: npm is not installed.")
+    )
+    assert (
+        state(page) == "unready" and "npm is not installed" in status(page) and page.is_hidden("[data-part=controls]")
+    )
 
 
 def test_without_webassembly_the_page_says_so(visit):
@@ -202,7 +213,9 @@ def test_without_audio_worklets_files_are_still_heard(visit, short):
 def test_a_page_opened_from_a_disk_says_what_it_needs(visit, site):
     page = visit(at=(site / "book/try_it.html").as_uri(), runs=False)
     assert "python -m http.server" in status(page)
-    page.errors[:] = [error for error in page.errors if "file:" not in error and "ERR_FAILED" not in error]  # scripts on a disk
+    page.errors[:] = [
+        error for error in page.errors if "file:" not in error and "ERR_FAILED" not in error
+    ]  # scripts on a disk
 
 
 def test_nothing_works_without_scripts_and_the_page_says_so(visit):

@@ -1,12 +1,14 @@
 """What the page finds in a recording is what Python finds."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import soxr
 
-from sercore.data import read_audio
-from sercore.deployment import EmotionClassifier, Rules, analyze_voice_note, quantize
+from sercore.audio_files import read_audio
+from sercore.export import quantize
+from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
 
 RATE = 16_000  # Hz
 CLOSE = 1e-5  # of probabilities of a float file, and seconds; both runtimes add up in another order
@@ -21,73 +23,83 @@ def assert_same(found: dict, note, tolerance: float):
         assert found[name] == pytest.approx(expected[name], abs=tolerance), name
     for table in ("segments", "windows"):
         assert len(found[table]) == len(expected[table])
-        for one, other in zip(found[table], expected[table]):
+        for one, other in zip(found[table], expected[table], strict=True):
             assert one == pytest.approx(other, abs=tolerance)
 
 
-def test_an_utterance(visit, hear, short, classifier):
-    assert_same(hear(visit(), short), analyze_voice_note(short, classifier), CLOSE)
+def test_an_utterance(visit, analyze, short, classifier):
+    assert_same(analyze(visit(), short), analyze_voice_note(short, classifier), CLOSE)
 
 
-def test_a_long_note(visit, hear, long, classifier):
+def test_a_long_note(visit, analyze, long, classifier):
     """Several passages, of which some take several windows, the last of them reaching back."""
     note = analyze_voice_note(long, classifier)
-    length = note.windows["end"] - note.windows["start"]
-    assert len(note.segments) >= 3 and (length == 8).sum() >= 2
-    assert (note.windows["weight"] < note.windows["speech"] * length - 0.1).any(), "one reaches back"
-    assert np.ptp(note.windows[list(classifier.labels)].to_numpy(), axis=0).max() > 100 * CLOSE
-    assert_same(hear(visit(), long), note, CLOSE)
+    windows = pd.DataFrame(note.windows)
+    length = windows["end"] - windows["start"]
+    assert len(note.segments) >= 3
+    assert (length == 8).sum() >= 2
+    assert (windows["weight"] < windows["speech"] * length - 0.1).any(), "one reaches back"
+    assert np.ptp(windows[list(classifier.labels)].to_numpy(), axis=0).max() > 100 * CLOSE
+    assert_same(analyze(visit(), long), note, CLOSE)
 
 
 @pytest.mark.parametrize(
-    "rules",
-    [Rules(window=2.0, overlap=0.5, aggregate="mean"), Rules(window=1.0, aggregate="median"), Rules(vad=False), Rules(max_pause=0.0)],
+    "values",
+    [
+        {"window": 2.0, "overlap": 0.5, "aggregate": "mean"},
+        {"window": 1.0, "aggregate": "median"},
+        {"vad": False},
+        {"max_pause": 0.0},
+    ],
     ids=str,
 )
-def test_other_rules(rules, visit, hear, long, classifier, told):
-    page = visit(script=told(rules=vars(rules)))
-    assert_same(hear(page, long), analyze_voice_note(long, classifier, rules=rules), CLOSE)
+def test_other_settings(values, visit, analyze, long, classifier, change_settings):
+    settings = VoiceNoteSettings(**values)
+    page = visit(script=change_settings(voice_note=vars(settings)))
+    assert_same(analyze(page, long), analyze_voice_note(long, classifier, settings=settings), CLOSE)
 
 
-@pytest.mark.parametrize(("rate", "channels", "subtype"), [(48_000, 2, "PCM_16"), (44_100, 1, "PCM_24"), (8_000, 1, "FLOAT")])
-def test_other_rates(rate, channels, subtype, visit, hear, long, classifier, tmp_path):
+@pytest.mark.parametrize(
+    ("rate", "channels", "subtype"), [(48_000, 2, "PCM_16"), (44_100, 1, "PCM_24"), (8_000, 1, "FLOAT")]
+)
+def test_other_rates(rate, channels, subtype, visit, analyze, long, classifier, tmp_path):
     file = tmp_path / "other.wav"
     waveform = soxr.resample(soundfile.read(long, dtype="float32")[0], RATE, rate)
     soundfile.write(file, np.stack([waveform, 0.5 * waveform][:channels], axis=1), rate, subtype)
-    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+    assert_same(analyze(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
 
 
-def test_real_speech_at_48_khz(visit, hear, real_ravdess, classifier, tmp_path):
+def test_real_speech_at_48_khz(visit, analyze, real_ravdess, classifier, tmp_path):
     file = tmp_path / "ravdess.wav"
     source = sorted(real_ravdess.rglob("03-01-05-*"))[0]
     soundfile.write(file, soxr.resample(read_audio(source), RATE, 48_000), 48_000)
-    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+    assert_same(analyze(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
 
 
-def test_flac_is_heard_as_it_was_recorded(visit, hear, long, classifier, tmp_path):
+def test_flac_is_heard_as_it_was_recorded(visit, analyze, long, classifier, tmp_path):
     file = tmp_path / "long.flac"
     soundfile.write(file, *soundfile.read(long))
-    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), CLOSE)
+    assert_same(analyze(visit(), file), analyze_voice_note(file, classifier), CLOSE)
 
 
 @pytest.mark.parametrize(("subtype", "rate"), [("OPUS", 48_000), ("VORBIS", 44_100)])
-def test_compressed_files_are_decoded_by_the_browser(subtype, rate, visit, hear, long, classifier, tmp_path):
-    """Of the formats whose decoders agree: MP3 leaves more to them, and Opus files of other rates are decoded to these by Python."""
+def test_compressed_files_are_decoded_by_the_browser(subtype, rate, visit, analyze, long, classifier, tmp_path):
+    """Of formats whose decoders agree: MP3 leaves more to them, and Python decodes Opus of other rates to those."""
     file = tmp_path / "long.ogg"
     soundfile.write(file, soxr.resample(soundfile.read(long)[0], RATE, rate), rate, subtype=subtype)
-    assert_same(hear(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
+    assert_same(analyze(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
 
 
-def test_mp3_has_the_same_length_and_answer(visit, hear, long, classifier, tmp_path):
+def test_mp3_has_the_same_length_and_label(visit, analyze, long, classifier, tmp_path):
     file = tmp_path / "long.mp3"
     soundfile.write(file, soxr.resample(soundfile.read(long)[0], RATE, 44_100), 44_100)
-    found, note = hear(visit(), file), analyze_voice_note(file, classifier)
+    found, note = analyze(visit(), file), analyze_voice_note(file, classifier)
     assert (found["seconds"], found["label"], len(found["windows"])) == (note.seconds, note.label, len(note.windows))
 
 
-def test_quantized_file(visit, hear, long, model, tmp_path):
-    """Native and web runtimes compute eight bits a little differently; these weights make ten times as much of it as trained ones."""
+def test_quantized_file(visit, analyze, long, model, tmp_path):
+    """Native and web runtimes differ a little in eight bits; these weights make ten times as much of it as usual."""
     file = quantize(model, "w8", tmp_path / "w8.onnx")
     page = visit()
     page.route("**/model.onnx", lambda route: route.fulfill(path=file))
-    assert_same(hear(page, long), analyze_voice_note(long, EmotionClassifier(file, threads=1)), 5 * TOLERANCE)
+    assert_same(analyze(page, long), analyze_voice_note(long, EmotionClassifier(file, threads=1)), 5 * TOLERANCE)

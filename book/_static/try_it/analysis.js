@@ -1,22 +1,22 @@
-// The page's side of the worker: calls are answered in their order, reports come in between.
+// The page's side of the worker: calls are served in their order, reports come in between.
 
 const STEP = 512 / 16000; // s of one step of the outline
 
 /**
  * Starts the worker.
- * @param {(share: number) => void} onLoading told how much of the files has come, from 0 to 1.
- * @param {(heard: object) => void} onHeard given `note` (the fields of VoiceNote.as_dict()), `ongoing` ([start, end] of
+ * @param {(share: number) => void} onLoading called with the share of the files that has come, from 0 to 1.
+ * @param {(latest: object) => void} onReport given `note` (the fields of VoiceNote.as_dict()), `ongoing` ([start, end] of
  *     speech that goes on, or undefined) and the outline of the recording: `peaks` ([low, high, ...]) every `step` seconds.
  * @returns {{load, start, feed, finish}} see worker.js; each gives a promise.
  */
-export function analysis(onLoading, onHeard) {
+export function analysis(onLoading, onReport) {
   const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
   const waiting = new Map();
   let calls = 0, peaks = [];
 
   worker.onmessage = ({ data }) => {
     if (data.loaded !== undefined) onLoading(data.loaded);
-    else if (data.note) onHeard({ ...data, peaks: peaks = peaks.concat(data.peaks), step: STEP });
+    else if (data.note) onReport({ ...data, peaks: peaks = peaks.concat(data.peaks), step: STEP });
     else settle(data);
   };
   worker.onerror = (event) => {

@@ -13,8 +13,8 @@ const root = document.querySelector(".try-it");
 const find = (part) => root.querySelector(`[data-part="${part}"]`);
 
 let settings, worker, loaded; // `loaded` is the promise of the model
-let heard = null, name = "voice-note";
-let task = null; // while something is being heard
+let latest = null, name = "voice-note";
+let task = null; // while something is analysed
 let nextDrawing = 0; // ms
 let chosen = null; // the control that began it
 
@@ -56,12 +56,12 @@ function megabytes() {
   return (Object.values(settings.bytes).reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0);
 }
 
-/** Shows what has been heard so far, for a small part of the time only: long notes take long to draw. */
+/** Shows what was found so far, for a small part of the time only: long notes take long to draw. */
 function update(found) {
   const began = performance.now();
-  heard = found;
+  latest = found;
   if (began < nextDrawing) return;
-  show(find, heard, settings.model.labels, false);
+  show(find, latest, settings.model.labels, false);
   nextDrawing = performance.now() + REST * (performance.now() - began);
 }
 
@@ -75,19 +75,19 @@ async function load() {
   });
 }
 
-/** Hears something from beginning to end; every mistake ends in a sentence. */
-async function attempt(hear) {
+/** Analyses something from beginning to end; every mistake ends in a sentence. */
+async function attempt(listen) {
   task = begun();
   nextDrawing = 0;
   find("result").hidden = true;
-  heard = null;
+  latest = null;
   try {
     await load();
     if (task.stopped) throw new Refusal("ready", "Stopped.");
-    await hear();
+    await listen();
     const note = await worker.finish();
     if (!note.seconds) throw new Refusal("undecodable", "Nothing was recorded. Check the microphone, or choose a file.");
-    heard = { ...heard, note, ongoing: null };
+    latest = { ...latest, note, ongoing: null };
     task = null;
     end(note);
   } catch (error) {
@@ -107,9 +107,9 @@ function begun() {
 }
 
 function end(note) {
-  show(find, heard, settings.model.labels, true);
-  if (note.label) say("result", `Done. The answer is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
-  else say("no-speech", "No speech was found, so there is no answer. Speak closer to the microphone, or choose another file.");
+  show(find, latest, settings.model.labels, true);
+  if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
+  else say("no-speech", "No speech was found, so there is no emotion. Speak closer to the microphone, or choose another file.");
 }
 
 async function hearFile(file) {
@@ -167,7 +167,7 @@ function dropped(event) {
 find("record").onclick = () => attempt(hearMicrophone);
 find("stop").onclick = () => task?.stop();
 find("example").onclick = () => attempt(hearExample);
-find("save").onclick = () => save(heard.note, name);
+find("save").onclick = () => save(latest.note, name);
 find("file").onchange = ({ target }) => {
   const [file] = target.files;
   if (file) attempt(() => hearFile(file));
@@ -179,5 +179,5 @@ find("controls").ondragover = (event) => {
 };
 find("controls").ondragleave = () => find("controls").classList.remove("over");
 find("controls").ondrop = dropped;
-new ResizeObserver(() => heard && show(find, heard, settings.model.labels, task === null)).observe(find("figure"));
+new ResizeObserver(() => latest && show(find, latest, settings.model.labels, task === null)).observe(find("figure"));
 begin().catch((error) => say("unready", `This page could not be prepared: ${error.message}`));

@@ -1,4 +1,4 @@
-// A voice note over time, as sercore.evaluation.plots.voice draws it: level, speech, and what the windows say.
+// A voice note over time, as sercore.page.timeline draws it: level, speech, and the emotion of each window.
 
 const SPACE = "http://www.w3.org/2000/svg";
 const LEFT = 54, RIGHT = 8; // pixels beside the panels
@@ -11,20 +11,20 @@ export const HATCHES = ["none", "lines", "none", "dots"]; // what colour says is
 /**
  * Draws into an SVG element, at its width.
  * @param {SVGElement} svg
- * @param {{note: object, ongoing: ?number[], peaks: number[], step: number}} heard see analysis.js.
+ * @param {{note: object, ongoing: ?number[], peaks: number[], step: number}} latest see analysis.js.
  * @param {string[]} labels
  */
-export function draw(svg, heard, labels) {
+export function draw(svg, latest, labels) {
   const width = Math.max(240, svg.clientWidth);
-  const seconds = Math.max(heard.note.seconds, 1e-3);
+  const seconds = Math.max(latest.note.seconds, 1e-3);
   const x = (time) => LEFT + (Math.min(time, seconds) / seconds) * (width - LEFT - RIGHT);
   svg.setAttribute("viewBox", `0 0 ${width} ${HEIGHT}`);
   svg.replaceChildren(
-    title(heard.note, labels),
+    title(latest.note, labels),
     patterns(),
-    ...level(heard, x, width),
-    ...speech(heard, x),
-    ...shares(heard.note.windows, labels, x),
+    ...level(latest, x, width),
+    ...speech(latest, x),
+    ...shares(latest.note.windows, labels, x),
     ...axis(seconds, x, width),
   );
 }
@@ -41,7 +41,7 @@ function level({ note, peaks, step }, x, width) {
     upper.push(`${place},${y(Math.max(0, ...part))}`);
     lower.unshift(`${place},${y(Math.min(0, ...part))}`);
   }
-  const bands = note.segments.map(({ start, end }) => box("heard", x(start), top, x(end) - x(start), bottom - top));
+  const bands = note.segments.map(({ start, end }) => box("detected", x(start), top, x(end) - x(start), bottom - top));
   return [...bands, shape("polygon", { class: "level", points: [...upper, ...lower].join(" ") }), name("level", middle)];
 }
 
@@ -95,11 +95,11 @@ export const percent = (share) => `${Math.round(100 * share)} %`;
 export const strongestOf = (window, labels) => labels.reduce((best, label) => (window[label] > window[best] ? label : best));
 
 function title(note, labels) {
-  const heard = `A voice note of ${note.seconds.toFixed(1)} s over time`;
+  const whole = `A voice note of ${note.seconds.toFixed(1)} s over time`;
   const said = note.windows.map((window) => strongestOf(window, labels)).join(", ");
   const windows = `Its ${note.windows.length} windows in order: ${said}. The table below has the values.`;
   const element = shape("title", {});
-  element.textContent = said ? `${heard}. ${windows}` : `${heard}. No window yet.`;
+  element.textContent = said ? `${whole}. ${windows}` : `${whole}. No window yet.`;
   return element;
 }
 

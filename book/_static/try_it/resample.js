@@ -19,7 +19,7 @@ export function resampler(from, to) {
   const half = Math.ceil(HALF_WIDTH * Math.max(1, from / to));
   const filters = new Map();
   let history = new Float32Array(half), start = -half; // `start` is the place of history[0] in the waveform
-  let heard = 0, given = 0; // samples
+  let received = 0, given = 0; // samples
 
   function filter(phase) {
     if (!filters.has(phase)) filters.set(phase, kernel(phase / up, half, Math.min(1, to / from)));
@@ -42,14 +42,14 @@ export function resampler(from, to) {
   }
 
   function push(block) {
-    heard += block.length;
+    received += block.length;
     history = joined(history, block);
-    return convert(Math.ceil(((heard - half) * up) / down));
+    return convert(Math.ceil(((received - half) * up) / down));
   }
 
   function finish() {
     history = joined(history, new Float32Array(half + 1));
-    return convert(Math.round((heard * up) / down));
+    return convert(Math.round((received * up) / down));
   }
 
   return { push, finish };

@@ -1,18 +1,18 @@
-// The note's answer, its windows as a table, and the same as a file.
+// The emotion of a note, its windows as a table, and the same as a file.
 
 import { HATCHES, clock, draw, percent, strongestOf } from "./picture.js";
 
 /**
- * Shows what has been heard so far.
+ * Shows what was found so far.
  * @param {(part: string) => Element} find gives an element of the page by its name.
- * @param {object} heard see analysis.js.
+ * @param {object} latest see analysis.js.
  * @param {string[]} labels
  * @param {boolean} ended
  */
-export function show(find, heard, labels, ended) {
-  const { note } = heard;
+export function show(find, latest, labels, ended) {
+  const { note } = latest;
   find("result").hidden = false;
-  find("answer").textContent = answer(note, ended);
+  find("answer").textContent = headline(note, ended);
   find("answer").hidden = ended && !note.label; // the status says so
   find("detail").textContent = detail(note);
   find("shares").replaceChildren(...labels.map((label, place) => share(label, note.probabilities?.[label] ?? 0, place)));
@@ -22,10 +22,10 @@ export function show(find, heard, labels, ended) {
   find("count").textContent = note.segments.length;
   for (const part of ["table", "spoken"]) find(part).hidden = !note.windows.length;
   find("save").hidden = !ended;
-  draw(find("picture"), heard, labels);
+  draw(find("picture"), latest, labels);
 }
 
-function answer({ label }, ended) {
+function headline({ label }, ended) {
   if (!label) return "Listening …";
   return ended ? label : `${label}, so far`;
 }
@@ -33,7 +33,7 @@ function answer({ label }, ended) {
 function detail(note) {
   if (!note.label) return `${note.seconds.toFixed(1)} s.`;
   const length = `Of ${note.seconds.toFixed(1)} s, ${note.speech_seconds.toFixed(1)} s are speech`;
-  return `Certainty ${percent(note.certainty)}. ${length}, and ${percent(note.agreement)} of it lies in windows with this answer.`;
+  return `Certainty ${percent(note.certainty)}. ${length}, and ${percent(note.agreement)} of it lies in windows with this emotion.`;
 }
 
 function share(label, value, place) {
@@ -60,7 +60,7 @@ function row(window, labels) {
 /** The head of the windows' table; its last columns are the labels. */
 export function heads(find, labels) {
   const row = element("tr", "");
-  for (const text of ["window", "speech", "answer", ...labels]) row.append(Object.assign(element("th", text), { scope: "col" }));
+  for (const text of ["window", "speech", "emotion", ...labels]) row.append(Object.assign(element("th", text), { scope: "col" }));
   find("heads").replaceChildren(row);
 }
 

@@ -1,4 +1,4 @@
-// Where audio comes from: a file in blocks of one channel, or the microphone as it is heard.
+// Where audio comes from: a file in blocks of one channel, or the microphone as it records.
 
 import { Refusal } from "./refusal.js";
 import { openWav } from "./wav.js";
@@ -65,7 +65,7 @@ async function* slices(audio) {
 /**
  * Listens to the microphone.
  * @param {(block: Float32Array, rate: number) => void} hear called with every block of one channel and its rate in Hz.
- * @returns {Promise<{stop: () => Promise<void>}>} `stop` resolves when the last block has been heard.
+ * @returns {Promise<{stop: () => Promise<void>}>} `stop` resolves when the last block has been given.
  * @throws {Refusal} no microphone, or none that may be used.
  */
 export async function openMicrophone(hear) {

@@ -1,10 +1,10 @@
-// Where somebody speaks, while the recording goes on: as sercore/deployment/vad.py. Places are samples at 16 kHz.
+// Where somebody speaks, while the recording goes on: as sercore/runtime/vad.py. Places are samples at 16 kHz.
 
 import { joined } from "./resample.js";
 
 export const RATE = 16000; // Hz
 const FRAME = 512; // samples that get one probability
-const CONTEXT = 64; // samples before a frame that the network hears again
+const CONTEXT = 64; // samples before a frame that the network gets again
 const MEMORY = 128; // numbers in each of the network's two states
 const UNDECIDED = 5 * RATE; // between `release` and `threshold`, after which speech is over
 
@@ -20,9 +20,9 @@ export function network(ort, session) {
 
   return async (frames) => {
     const count = frames.length / FRAME, width = CONTEXT + FRAME;
-    const heard = joined(context, frames), input = new Float32Array(count * width);
-    for (let i = 0; i < count; i++) input.set(heard.subarray(i * FRAME, i * FRAME + width), i * width);
-    context = heard.slice(-CONTEXT);
+    const samples = joined(context, frames), input = new Float32Array(count * width);
+    for (let i = 0; i < count; i++) input.set(samples.subarray(i * FRAME, i * FRAME + width), i * width);
+    context = samples.slice(-CONTEXT);
     const found = await session.run({ input: new ort.Tensor("float32", input, [count, width]), h, c });
     [h, c] = [found.hn, found.cn];
     return found.speech_probs.data;
@@ -32,14 +32,15 @@ export function network(ort, session) {
 /** Finds the segments that silero_vad.get_speech_timestamps finds, each as soon as it is final. */
 export class SpeechDetector {
   /**
-   * @param {object} rules `threshold`, `release`, and `min_speech`, `min_silence`, `pad` in seconds.
+   * @param {object} settings `vad` (without it all is speech), `threshold`, `release`; `min_speech`, `min_silence`, `pad` in seconds.
    * @param {(frames: Float32Array) => Promise<Float32Array>} listen gives a probability for each frame.
    */
-  constructor(rules, listen) {
-    Object.assign(this, { threshold: rules.threshold, release: rules.release, listen });
-    [this.minSpeech, this.minSilence, this.pad] = [rules.min_speech, rules.min_silence, rules.pad].map((span) => Math.round(span * RATE));
+  constructor(settings, listen) {
+    const { vad, threshold, release, min_speech, min_silence, pad } = settings;
+    Object.assign(this, { threshold, release, listen: vad ? listen : (frames) => new Float32Array(frames.length / FRAME).fill(1) });
+    [this.minSpeech, this.minSilence, this.pad] = [vad ? min_speech : 0, min_silence, pad].map((span) => Math.round(span * RATE));
     this.rest = new Float32Array(0); // less than a frame
-    this.heard = 0; // samples in frames
+    this.reached = 0; // samples in frames
     this.start = this.quiet = null; // where speech began; where it perhaps ended
     this.certain = null; // padded start of speech that is long enough to stay
     this.pending = null; // padded start and unpadded end of a segment whose pad is not sure yet
@@ -52,7 +53,7 @@ export class SpeechDetector {
     this.rest = waiting.slice(whole);
     if (!whole) return [];
     const found = await this.listen(waiting.subarray(0, whole));
-    return Array.from(found).flatMap((probability) => this.hear(probability, FRAME));
+    return Array.from(found).flatMap((probability) => this.advance(probability, FRAME));
   }
 
   /** The segments that the end of the recording makes final; zeros fill the last frame. */
@@ -60,40 +61,40 @@ export class SpeechDetector {
     const rest = this.rest.length, segments = [];
     if (rest) {
       const [probability] = await this.listen(joined(this.rest, new Float32Array(FRAME - rest)));
-      segments.push(...this.hear(probability, rest));
+      segments.push(...this.advance(probability, rest));
     }
     this.quiet = null; // silence that the end cuts short ends nothing
     segments.push(...this.final());
-    if (this.ongoing) segments.push([this.ongoing[0], Math.min(this.heard, this.ongoing[1] + this.pad)]);
+    if (this.ongoing) segments.push([this.ongoing[0], Math.min(this.reached, this.ongoing[1] + this.pad)]);
     this.start = this.certain = this.pending = null;
     return segments;
   }
 
   /** Start and least end of the segment that is certain but not final; null where there is none. */
   get ongoing() {
-    return this.certain === null ? this.pending : [this.certain, this.quiet ?? this.heard];
+    return this.certain === null ? this.pending : [this.certain, this.quiet ?? this.reached];
   }
 
   /** Sample before which no segment to come begins. */
   get settled() {
-    return this.ongoing?.[0] ?? Math.max(0, (this.start ?? this.heard) - this.pad);
+    return this.ongoing?.[0] ?? Math.max(0, (this.start ?? this.reached) - this.pad);
   }
 
-  hear(probability, samples) {
+  advance(probability, samples) {
     this.judge(probability);
-    this.heard += samples;
+    this.reached += samples;
     return this.final();
   }
 
-  /** The hysteresis of get_speech_timestamps, for the frame that begins at `heard`. */
+  /** The hysteresis of get_speech_timestamps, for the frame that begins at `reached`. */
   judge(probability) {
-    const undecided = this.quiet !== null && this.heard - this.quiet >= UNDECIDED;
+    const undecided = this.quiet !== null && this.reached - this.quiet >= UNDECIDED;
     if (probability >= this.threshold) {
       this.quiet = null;
-      this.start ??= this.heard;
+      this.start ??= this.reached;
     } else if (this.start !== null && (probability < this.release || undecided)) {
-      this.quiet ??= this.heard;
-      if (this.heard - this.quiet < this.minSilence) return;
+      this.quiet ??= this.reached;
+      if (this.reached - this.quiet < this.minSilence) return;
       if (this.certain !== null) this.pending = [this.certain, this.quiet];
       this.start = this.quiet = this.certain = null;
     }
@@ -101,7 +102,7 @@ export class SpeechDetector {
 
   /** The segment before, once it is sure where the next one begins, or that none is near. */
   final() {
-    const begin = this.start ?? this.heard, reached = this.quiet ?? this.heard, segments = [];
+    const begin = this.start ?? this.reached, reached = this.quiet ?? this.reached, segments = [];
     const grown = this.start !== null && this.certain === null && reached - begin > this.minSpeech;
     let pad = this.pad;
     if (this.pending && (grown || begin - this.pending[1] >= 2 * pad)) {
@@ -112,22 +113,5 @@ export class SpeechDetector {
     }
     if (grown) this.certain = Math.max(0, begin - pad);
     return segments;
-  }
-}
-
-/** Stands in for SpeechDetector where all of a recording counts as speech. */
-export class AllSpeech {
-  settled = 0;
-  ongoing = null;
-
-  async feed(samples) {
-    if (samples.length) this.ongoing = [0, samples.length + (this.ongoing?.[1] ?? 0)];
-    return [];
-  }
-
-  async finish() {
-    const heard = this.ongoing;
-    this.ongoing = null;
-    return heard ? [heard] : [];
   }
 }

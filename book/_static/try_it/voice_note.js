@@ -1,22 +1,22 @@
-// From a recording to the note's answer, while it goes on: as sercore/deployment/voice_note.py. Places are samples at 16 kHz.
+// From a recording to the emotion of a note, while it goes on: as sercore/runtime/voice_note.py. Places are samples at 16 kHz.
 
 import { joined } from "./resample.js";
-import { AllSpeech, RATE, SpeechDetector } from "./vad.js";
+import { RATE, SpeechDetector } from "./vad.js";
 
-/** Hears a voice note at 16 kHz in pieces and classifies each window as soon as it is complete. */
+/** Takes a voice note at 16 kHz in pieces and classifies each window as soon as it is complete. */
 export class VoiceNoteStream {
   /**
-   * @param {object} rules the fields of sercore.deployment.Rules.
+   * @param {object} settings the fields of sercore.runtime.VoiceNoteSettings.
    * @param {string[]} labels
    * @param {(frames: Float32Array) => Promise<Float32Array>} listen probability of speech for each frame.
    * @param {(samples: Float32Array) => Promise<number[]>} classify probabilities of the labels.
    */
-  constructor(rules, labels, listen, classify) {
-    Object.assign(this, { rules, labels, classify });
-    this.detector = rules.vad ? new SpeechDetector(rules, listen) : new AllSpeech();
-    this.window = Math.round(rules.window * RATE);
-    this.hop = this.window - Math.round(rules.overlap * RATE);
-    this.maxPause = Math.round(rules.max_pause * RATE);
+  constructor(settings, labels, listen, classify) {
+    Object.assign(this, { settings, labels, classify });
+    this.detector = new SpeechDetector(settings, listen);
+    this.window = Math.round(settings.window * RATE);
+    this.hop = this.window - Math.round(settings.overlap * RATE);
+    this.maxPause = Math.round(settings.max_pause * RATE);
     this.audio = new Float32Array(0); // what is kept
     this.origin = 0; // place of its first sample
     this.passage = null; // start and end so far
@@ -32,7 +32,7 @@ export class VoiceNoteStream {
 
   async feed(samples) {
     this.audio = joined(this.audio, samples);
-    await this.hear(await this.detector.feed(samples));
+    await this.extendAll(await this.detector.feed(samples));
     if (this.detector.ongoing) await this.extend(...this.detector.ongoing);
     if (this.passage && this.detector.settled - this.passage[1] > this.maxPause) await this.endPassage();
     this.forget(this.passage ? Math.max(this.passage[0], this.classified - this.window) : this.detector.settled);
@@ -40,12 +40,12 @@ export class VoiceNoteStream {
 
   /** The note, with the windows that only its end completes. */
   async finish() {
-    await this.hear(await this.detector.finish());
+    await this.extendAll(await this.detector.finish());
     await this.endPassage();
     return this.note();
   }
 
-  async hear(segments) {
+  async extendAll(segments) {
     for (const segment of segments) {
       this.segments.push(segment);
       await this.extend(...segment);
@@ -60,7 +60,7 @@ export class VoiceNoteStream {
     for (; this.next + this.window <= end; this.next += this.hop) await this.add(this.next, this.next + this.window);
   }
 
-  /** What its windows have not heard gets one that ends with it. */
+  /** What none of its windows covers gets one that ends with it. */
   async endPassage() {
     if (this.passage && this.classified < this.passage[1]) {
       const [first, last] = this.passage;
@@ -97,12 +97,12 @@ export class VoiceNoteStream {
       ...named(this.labels, probabilities),
     }));
     const speech_seconds = sum(this.segments.map(([start, end]) => end - start)) / RATE;
-    return { seconds: this.seconds, speech_seconds, ...this.answer(), segments: this.segments.map(seconds), windows };
+    return { seconds: this.seconds, speech_seconds, ...this.summary(), segments: this.segments.map(seconds), windows };
   }
 
-  answer() {
+  summary() {
     if (!this.windows.length) return { label: null, probabilities: null, certainty: null, agreement: null };
-    const total = AGGREGATES[this.rules.aggregate](this.windows), best = strongest(total);
+    const total = AGGREGATES[this.settings.aggregate](this.windows), best = strongest(total);
     const agreeing = this.windows.filter(({ probabilities }) => strongest(probabilities) === best);
     return {
       label: this.labels[best],

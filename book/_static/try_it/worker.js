@@ -1,23 +1,23 @@
-// Hears a voice note off the page's own thread: another rate, speech, windows, the model. See analysis.js for the messages.
+// Analyses a voice note off the page's own thread: another rate, speech, windows, the model. See analysis.js for the messages.
 
 import { joined, resampler } from "./resample.js";
 import { RATE, network } from "./vad.js";
 import { VoiceNoteStream } from "./voice_note.js";
 
-const BLOCK = 0.512; // s heard at once, whatever comes, so that the answer does not depend on it; as in Python
+const BLOCK = 0.512; // s taken at once, whatever comes, so that the result does not depend on it; as in Python
 const PEAK = 512; // samples of one step of the waveform's outline
 const PATIENCE = 150; // ms between two reports
 
 let ort, model, detector, settings; // loaded once
 let stream, rate, converter, waiting, outline, reported; // of one note
 
-const answers = { load, start, feed, finish };
+const calls = { load, start, feed, finish };
 let turn = Promise.resolve();
 
 onmessage = ({ data: { id, call, argument } }) => {
   turn = turn.then(async () => {
     try {
-      postMessage({ id, value: await answers[call](argument) });
+      postMessage({ id, value: await calls[call](argument) });
     } catch (error) {
       postMessage({ id, error: String(error.message ?? error).split("\n")[0] });
     }
@@ -53,7 +53,7 @@ async function fetched(names) {
 }
 
 function start(sampleRate) {
-  stream = new VoiceNoteStream(settings.rules, settings.model.labels, network(ort, detector), classify);
+  stream = new VoiceNoteStream(settings.voice_note, settings.model.labels, network(ort, detector), classify);
   [rate, converter, waiting] = [sampleRate, resampler(sampleRate, RATE), new Float32Array(0)];
   [outline, reported] = [{ rest: new Float32Array(0), peaks: [] }, 0];
 }
@@ -68,20 +68,20 @@ async function feed(samples) {
   const block = Math.round(BLOCK * rate);
   let place = 0;
   for (; place + block <= waiting.length; place += block) {
-    await hear(converter.push(waiting.subarray(place, place + block)));
+    await take(converter.push(waiting.subarray(place, place + block)));
     if (performance.now() - reported > PATIENCE) report();
   }
   waiting = waiting.slice(place);
 }
 
 async function finish() {
-  await hear(joined(converter.push(waiting), converter.finish()));
+  await take(joined(converter.push(waiting), converter.finish()));
   const note = await stream.finish();
   report();
   return note;
 }
 
-async function hear(samples) {
+async function take(samples) {
   outlineOf(samples);
   await stream.feed(samples);
 }

@@ -1,6 +1,4 @@
-"""Readers of the three corpora, and the writer of their synthetic twins."""
+"""The corpora: a module with a SPEC each, and one reader for all."""
 
-from sercore.data.corpora.reader import CORPORA, load_corpus
-from sercore.data.corpora.synthetic import write_synthetic
-
-__all__ = ["CORPORA", "load_corpus", "write_synthetic"]
+from sercore.data.corpora.registry import CORPORA, CorpusSpec, load_corpus, register_corpus
+from sercore.data.splits import assign_sessions

@@ -3,79 +3,50 @@
 import re
 from pathlib import Path
 
-from sercore.data.corpora.files import describe_all, find_audio, wrong_folder
+from sercore.data.corpora.registry import CorpusSpec, LeftOut
 
-SESSION_FOLDERS = ("Session[1-5]", "*/Session[1-5]")
-# [6.2901 - 8.2357]  Ses01F_impro01_F000  neu  [2.5000, 2.5000, 2.5000]
+SESSIONS = ("Session[1-5]", "*/Session[1-5]")  # the folder of the corpus, or the one above it
+# [6.2901 - 8.2357]  Ses01F_impro01_F000  neu  [2.5000, 2.5000, 2.5000]: the raters' means, from 1 to 5
 SUMMARY = re.compile(
     r"\[[\d.]+\s*-\s*[\d.]+\]\s+(?P<utterance>\S+)\s+(?P<code>\S+)"
     r"\s+\[(?P<valence>[\d.]+),\s*(?P<activation>[\d.]+),\s*(?P<dominance>[\d.]+)\]\s*"
 )
-# The letter after the session's number tells who wore the motion-capture markers; the last token tells who speaks.
-STEM = re.compile(r"(?P<recording>Ses0(?P<session>[1-5]))[FM]_\w+_(?P<letter>[FM])[^_]*")
-EMOTIONS = {"ang": "anger", "hap": "happiness", "exc": "happiness", "neu": "neutral", "sad": "sadness"}
-OTHER_CODES = ("dis", "fea", "fru", "oth", "sur", "xxx")
+# Excitement counts as happiness (paper, section III-A).
+CLASSES = {"ang": "anger", "hap": "happiness", "exc": "happiness", "neu": "neutral", "sad": "sadness"}
+REST = {"dis": "disgust", "fea": "fear", "fru": "frustration", "sur": "surprise", "oth": "other", "xxx": "no agreement"}
 SEXES = {"F": "female", "M": "male"}
 
 
-def find_utterances(root: Path) -> tuple[list[dict], dict[str, list[str]]]:
-    """Finds the utterances of the four emotions, excitement counted as happiness (paper, section III-A).
-
-    Args:
-        root: the corpus folder, with Session1/ to Session5/, or the folder above it.
-
-    Returns:
-        One row per utterance, and the names left out by reason.
-
-    Raises:
-        FileNotFoundError: there is no label file where IEMOCAP has them.
-    """
-    sessions = _session_folders(root)
-    labels, unread = _read_labels(sessions)
-    if not labels:
-        raise wrong_folder("iemocap", root, "Session1/ to Session5/ with dialog/EmoEvaluation/*.txt and sentences/wav/")
-    audio = {name: path for session in sessions for name, path in find_audio(session, ("sentences/wav/*",)).items()}
-    rows, left_out = describe_all(labels | audio, audio, lambda utterance: describe(utterance, labels.get(utterance)))
-    return rows, left_out | ({"unreadable label line": unread} if unread else {})
+def describe_utterance(name: re.Match) -> dict:
+    """Reads an utterance's columns off its name, such as ``Ses03M_impro05a_F012``, which a woman speaks."""
+    sex = SEXES[name["letter"]]
+    return {"speaker": name["recording"] + name["letter"], "sex": sex, "session": int(name["session"])}
 
 
-def describe(utterance: str, label: re.Match | None) -> dict:
-    """Gives an utterance's columns from its name, such as ``Ses01F_impro01_F000``, and its summary line.
-
-    Valence, activation and dominance are the raters' means, from 1 to 5.
-
-    Raises:
-        ValueError: the reason for leaving the utterance out.
-    """
-    name = STEM.fullmatch(utterance)
-    if not name:
-        raise ValueError("not an IEMOCAP name")
-    if label is None:
-        raise ValueError("no label line")
-    if label["code"] not in EMOTIONS:
-        raise ValueError(f"label {label['code']}" if label["code"] in OTHER_CODES else f"unknown label {label['code']}")
-    return {
-        "speaker": name["recording"] + name["letter"],
-        "sex": SEXES[name["letter"]],
-        "session": int(name["session"]),
-        "emotion": EMOTIONS[label["code"]],
-        **{scale: float(label[scale]) for scale in ("valence", "activation", "dominance")},
-    }
-
-
-def _session_folders(root: Path) -> list[Path]:
-    """Lists the session folders of the first layout that is there."""
-    layouts = (sorted(root.glob(pattern)) for pattern in SESSION_FOLDERS)
-    return next((folders for folders in layouts if folders), [])
-
-
-def _read_labels(sessions: list[Path]) -> tuple[dict[str, re.Match], list[str]]:
-    """Reads every utterance's summary line, and names the lines (file:number) that begin as one but cannot be read."""
+def read_labels(root: Path) -> tuple[dict[str, dict], LeftOut]:
+    """Reads code, valence, activation and dominance by utterance, and names the lines that cannot be read."""
+    files = [file for pattern in SESSIONS for file in sorted(root.glob(f"{pattern}/dialog/EmoEvaluation/[!.]*.txt"))]
     labels, unread = {}, []
-    for path in (path for session in sessions for path in sorted((session / "dialog/EmoEvaluation").glob("[!.]*.txt"))):
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+    for file in files:
+        for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
             if summary := SUMMARY.fullmatch(line):
-                labels[summary["utterance"]] = summary
+                scales = {scale: float(summary[scale]) for scale in ("valence", "activation", "dominance")}
+                labels.setdefault(summary["utterance"], {"code": summary["code"], **scales})
             elif line.startswith("["):
-                unread.append(f"{path.stem}:{number}")
-    return labels, unread
+                unread.append(f"{file.stem}:{number}")
+    return labels, {"unreadable label line": unread} if unread else {}
+
+
+SPEC = CorpusSpec(
+    name="iemocap",
+    title="IEMOCAP",
+    license="IEMOCAP: licensed by the University of Southern California for research, on request",
+    markers=("Session1",),
+    folders=tuple(f"{pattern}/sentences/wav/*" for pattern in SESSIONS),
+    layout="Session1/ to Session5/ with dialog/EmoEvaluation/*.txt and sentences/wav/",
+    # The letter after the session's number says who wore the motion-capture markers; the last token says who speaks.
+    stem=re.compile(r"(?P<recording>Ses0(?P<session>[1-5]))[FM]_\w+_(?P<letter>[FM])[^_]*"),
+    emotions=CLASSES | REST,
+    describe=describe_utterance,
+    read_labels=read_labels,
+)

@@ -1,10 +1,9 @@
-import shutil
-from pathlib import Path
-
 import pytest
 
-from sercore.data.corpora.iemocap import SUMMARY, describe, find_utterances
+from sercore.data import CORPORA, load_corpus
+from sercore.data.corpora.iemocap import read_labels
 
+SPEC = CORPORA["iemocap"]
 HEADER = "% [START_TIME - END_TIME] TURN_NAME EMOTION [V, A, D]\n\n"
 RATERS = "C-E2:\tNeutral;\t()\nA-E3:\tval 3; act 2; dom  2;\t()\n\n"
 
@@ -14,18 +13,17 @@ def summary(utterance: str, code: str = "neu") -> str:
 
 
 @pytest.fixture
-def corpus(tmp_path, write_audio):
-    """Writes a dialog of session 3 with the given label file, and audio for the utterances named."""
+def labels_of(tmp_path):
+    """Reads a dialog of session 3 with the given label file."""
 
-    def write(labels: str, utterances: tuple[str, ...] = (), root: Path = tmp_path) -> Path:
-        evaluation = root / "Session3" / "dialog" / "EmoEvaluation"
-        evaluation.mkdir(parents=True)
-        (evaluation / "Ses03M_impro05a.txt").write_text(HEADER + labels)
-        for utterance in utterances:
-            write_audio(root / "Session3" / "sentences" / "wav" / "Ses03M_impro05a" / f"{utterance}.wav")
-        return root
+    def read(text: str) -> tuple[dict, dict]:
+        folder = tmp_path / "Session3/dialog/EmoEvaluation"
+        folder.mkdir(parents=True)
+        (folder / "Ses03M_impro05a.txt").write_text(HEADER + text)
+        (folder / "._Ses03M_impro05a.txt").write_bytes(b"\0\5\26\7")  # what a Mac leaves there
+        return read_labels(tmp_path)
 
-    return write
+    return read
 
 
 @pytest.mark.parametrize(
@@ -38,70 +36,36 @@ def corpus(tmp_path, write_audio):
     ],
 )
 def test_speaker_comes_from_the_last_token(utterance, speaker, sex, session):
-    columns = describe(utterance, SUMMARY.fullmatch(summary(utterance).strip()))
-    assert (columns["speaker"], columns["sex"], columns["session"]) == (speaker, sex, session)
+    columns = SPEC.describe(SPEC.stem.fullmatch(utterance))
+    assert columns == {"speaker": speaker, "sex": sex, "session": session}
 
 
-def test_triple_is_valence_activation_dominance(corpus):
-    rows, _ = find_utterances(corpus(summary("Ses03M_impro05a_F000") + RATERS, ("Ses03M_impro05a_F000",)))
-    assert [(row["valence"], row["activation"], row["dominance"]) for row in rows] == [(2.5, 3.5, 1.5)]
+def test_a_summary_line_gives_code_valence_activation_dominance(labels_of):
+    labels, unread = labels_of(summary("Ses03M_impro05a_F000") + RATERS)
+    columns = {"code": "neu", "valence": 2.5, "activation": 3.5, "dominance": 1.5}
+    assert labels == {"Ses03M_impro05a_F000": columns} and unread == {}
 
 
-@pytest.mark.parametrize("code", ["hap", "exc"])
-def test_happiness_includes_excitement(corpus, code):
-    rows, _ = find_utterances(corpus(summary("Ses03M_impro05a_F000", code), ("Ses03M_impro05a_F000",)))
-    assert rows[0]["emotion"] == "happiness"
+def test_happiness_includes_excitement():
+    """Section III-A."""
+    assert SPEC.emotions["hap"] == SPEC.emotions["exc"] == "happiness"
 
 
-def test_other_codes_are_counted_by_code(corpus):
-    codes = {"F000": "xxx", "F001": "fru", "M000": "fru", "M001": "zzz"}
-    labels = "".join(summary(f"Ses03M_impro05a_{turn}", code) for turn, code in codes.items())
-    rows, left_out = find_utterances(corpus(labels))
-    assert rows == []
-    assert left_out == {
-        "label xxx": ["Ses03M_impro05a_F000"],
-        "label fru": ["Ses03M_impro05a_F001", "Ses03M_impro05a_M000"],
-        "unknown label zzz": ["Ses03M_impro05a_M001"],
-    }
-
-
-def test_labelled_utterance_without_audio_is_left_out(corpus):
-    _, left_out = find_utterances(corpus(summary("Ses03M_impro05a_F000")))
-    assert left_out == {"no audio file": ["Ses03M_impro05a_F000"]}
-
-
-def test_audio_without_label_is_left_out(corpus):
-    folder = corpus(summary("Ses03M_impro05a_F000"), ("Ses03M_impro05a_F000", "Ses03M_impro05a_F001"))
-    rows, left_out = find_utterances(folder)
-    assert len(rows) == 1
-    assert left_out == {"no label line": ["Ses03M_impro05a_F001"]}
-
-
-def test_label_line_that_cannot_be_read_is_named(corpus):
-    broken = "[6.2901 - 8.2357]\tSes03M_impro05a_F001\tneu\n"
-    _, left_out = find_utterances(corpus(summary("Ses03M_impro05a_F000") + broken, ("Ses03M_impro05a_F000",)))
+def test_label_line_that_cannot_be_read_is_named(labels_of):
     # Two header lines, one summary, then the broken one.
-    assert left_out == {"unreadable label line": ["Ses03M_impro05a:4"]}
+    _, unread = labels_of(summary("Ses03M_impro05a_F000") + "[6.2901 - 8.2357]\tSes03M_impro05a_F001\tneu\n")
+    assert unread == {"unreadable label line": ["Ses03M_impro05a:4"]}
 
 
-def test_dot_files_are_skipped(synthetic):
-    rows, left_out = find_utterances(synthetic["iemocap"])
-    names = [row["utterance"] for row in rows] + [name for names in left_out.values() for name in names]
-    assert list((synthetic["iemocap"]).rglob("._*"))
-    assert not any(name.startswith(".") for name in names)
+def test_what_lacks_label_or_audio_and_other_emotions_are_counted(tmp_path, labels_of, write_audio):
+    turns = {f"Ses03M_impro05a_{turn}": code for turn, code in {"F000": "neu", "F001": "fru", "M000": "zzz"}.items()}
+    labels_of("".join(summary(utterance, code) for utterance, code in turns.items()))
+    write_audio(tmp_path / "Session3/sentences/wav/Ses03M_impro05a/Ses03M_impro05a_F009.wav")
+    reasons = "no audio file: 1; another emotion: frustration: 1; no label line: 1; unknown emotion code zzz: 1"
+    with pytest.raises(ValueError, match=rf"holds no usable utterance \({reasons}\)"):
+        load_corpus("iemocap", tmp_path)
 
 
 def test_folder_above_the_sessions_is_accepted(tmp_path, synthetic):
-    shutil.copytree(synthetic["iemocap"], tmp_path / "IEMOCAP_full_release")
-    assert len(find_utterances(tmp_path)[0]) == len(find_utterances(synthetic["iemocap"])[0])
-
-
-def test_empty_folder_is_named(tmp_path):
-    with pytest.raises(FileNotFoundError, match=f"^iemocap: {tmp_path} is empty; .*SERCORE_IEMOCAP"):
-        find_utterances(tmp_path)
-
-
-def test_session_folders_without_labels_are_refused(tmp_path):
-    (tmp_path / "Session1").mkdir()
-    with pytest.raises(FileNotFoundError, match="holds nothing of it; expected Session1/ to Session5/"):
-        find_utterances(tmp_path)
+    (tmp_path / "IEMOCAP_full_release").symlink_to(synthetic["iemocap"])
+    assert len(load_corpus("iemocap", tmp_path)) == len(load_corpus("iemocap", synthetic["iemocap"]))

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from sercore.data.corpora.sessions import assign_sessions
+from sercore.data import assign_sessions
 
 
 @pytest.fixture
@@ -37,5 +37,5 @@ def test_largest_speakers_are_placed_first(table):
 
 
 def test_too_few_speakers_are_refused(table):
-    with pytest.raises(ValueError, match="^cremad: 4 speakers are too few for 5 speaker-disjoint sessions"):
+    with pytest.raises(ValueError, match=r"^cremad: 4 speakers are too few for 5 speaker-disjoint sessions"):
         assign_sessions(table[table["speaker"].isin(["s01", "s02", "s03", "s04"])])

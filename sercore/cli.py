@@ -1,0 +1,245 @@
+"""The command line: `sercore`, or `python -m sercore`. Commands import what they need when they run."""
+
+import csv
+import json
+import os
+import re
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from random import Random
+from typing import Annotated
+
+import typer
+from typer import Argument, Option
+
+DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
+CODES = (
+    "Exit codes: 0 done, 1 some failed (each named), 2 nothing done or wrong usage, 130 interrupted, 141 pipe closed."
+)
+PROFILES = "open, paper, demo, or a YAML file of settings."
+WINDOW = ("file", "label", "start", "end", "speech", "weight")  # columns before the labels
+RECORDING = ("file", "label", "certainty", "agreement", "seconds", "speech_seconds")
+Changes = Annotated[list[str] | None, Option("--set", metavar="NAME=VALUE", help="A setting; repeatable.")]
+Output = Annotated[Path, Argument(metavar="OUT.onnx", help="To write.")]
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None, epilog=CODES, help="Speech emotion recognition.")
+command = app.command(epilog=CODES)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs a command (None: of the process) and returns its exit code; a mistake is one line on standard error."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be valid text
+    try:
+        code = app(arguments, prog_name="sercore", standalone_mode=False) or DONE
+        return _complain("interrupted", code) if code == INTERRUPTED else code
+    except typer.BadParameter.__base__ as error:  # UsageError: all that is wrong with arguments
+        return _complain(f"{error.format_message().rstrip('.')}; see sercore --help.")
+    except (OSError, ValueError, ImportError) as error:
+        return _complain(error)
+    except SystemExit:  # typer's way out where the output is closed
+        return PIPE_CLOSED
+
+
+@command
+def predict(
+    model: Annotated[Path, Argument(metavar="MODEL", help="ONNX file of export or quantize.")],
+    audio: Annotated[list[str], Argument(metavar="FILE...", help="Recordings, folders, or - (raw 16-bit mono).")],
+    as_json: Annotated[bool | None, Option("--json/--csv", help="Objects or comma-separated; else a table.")] = None,
+    windows: Annotated[bool, Option("--windows", help="A row per window instead of one per recording.")] = False,
+    timeline: Annotated[str, Option(metavar="OUT.png", help="Draw emotion over time, of one recording.")] = "",
+    no_vad: Annotated[bool, Option("--no-vad", help="Count all of a recording as speech.")] = False,
+    overlap: Annotated[float, Option(metavar="S", help="Seconds that a window shares with the one before.")] = 0.0,
+    aggregate: Annotated[str, Option(help="Of the windows: weighted (by speech), mean or median.")] = "weighted",
+    rate: Annotated[int, Option(metavar="HZ", help="Of standard input; 16000 where not given.")] = 0,
+) -> int:
+    """Predict the emotion of recordings; a row is printed as soon as it is known.
+
+    \b
+    sercore predict model.onnx recordings/ --json > predictions.jsonl
+    arecord -t raw -f S16_LE -r 16000 | sercore predict model.onnx -
+    """
+    from sercore.runtime import EmotionClassifier, VoiceNoteSettings, VoiceNoteStream
+    from sercore.runtime.audio_stream import read_raw, split_audio
+
+    settings, live = VoiceNoteSettings(vad=not no_vad, overlap=overlap, aggregate=aggregate), "-" in audio
+    files, windows = audio if live else _find_recordings(audio), windows or live
+    _refuse(live and len(audio) > 1, "- (standard input) goes with no other file; leave the others out.")
+    _refuse(live and sys.stdin.isatty(), "standard input (-) is a terminal; pipe raw audio into it.")
+    _refuse(rate and not live, "--rate is of standard input (-); that of a file is in the file.")
+    _refuse(timeline and len(files) > 1, f"--timeline draws one recording; there are {len(files)}.")
+    _refuse(timeline and timeline[-4:] not in (".png", ".svg", ".pdf"), f"{timeline}: must end in .png, .svg or .pdf.")
+    classifier = EmotionClassifier(model)
+    show = _printer(as_json, WINDOW if windows else RECORDING, classifier.labels)
+    if sys.stderr is sys.__stderr__:  # for our own lines alone: libmpg123 writes to it by itself of a cut MP3
+        sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+
+    def analyze(file: str) -> None:
+        pieces, own_rate = split_audio(read_raw(sys.stdin.buffer) if live else file, rate or 16_000)
+        stream, shown = VoiceNoteStream(classifier, own_rate, settings), 0
+        for piece in pieces:
+            for window in stream.feed(piece):
+                shown += 1
+                if windows:
+                    show(file, window)
+        note = stream.finish()
+        for row in note.windows[shown:] if windows else [note.as_dict()]:
+            show(file, row)
+        if windows and (live or not note.windows):
+            _complain(
+                f"{file}: {note.speech_seconds:.1f} of {note.seconds:.1f} s are speech: {note.label or 'no label'}"
+            )
+        if timeline:
+            from sercore.page.timeline import draw_timeline
+
+            draw_timeline(note).savefig(timeline)
+
+    return _try_each(files, analyze, "recordings")
+
+
+@command
+def train(profile: Annotated[str, Argument(metavar="PROFILE", help=PROFILES)], changes: Changes = None) -> None:
+    """Train one experiment and print its scores, such as: sercore train paper --set fold=2 --set permanent=cremad."""
+    import yaml
+
+    from sercore import training
+    from sercore.experiment import Experiment
+
+    pairs = (change.partition("=") for change in changes or [])
+    settings = {
+        name: yaml.safe_load(re.sub(r"^(\d+)e", r"\1.0e", value)) for name, _, value in pairs
+    }  # 1e-4 is a number
+    run = training.train(Experiment.from_profile(profile, **settings))
+    for part in ("validation", "test"):
+        print(f"{part}:", ", ".join(f"{name} {run.metrics[part][name]:.3f}" for name in ("WA", "UA", "macro_f1")))
+    print(run.path)
+
+
+@command
+def export(run: Annotated[str, Argument(metavar="RUN", help="Folder of a finished run.")], file: Output) -> None:
+    """Write the model of a run as one ONNX file."""
+    from sercore.export import export_onnx
+    from sercore.training import read_run
+
+    print(f"{export_onnx(read_run(run), file)}: {file.stat().st_size / 1e6:.2f} MB")
+
+
+@command
+def quantize(
+    source: Annotated[Path, Argument(metavar="IN.onnx", help="File of export.")],
+    scheme: Annotated[str, Argument(metavar="SCHEME", help="Recipe, such as w8; an unknown one shows the list.")],
+    file: Output,
+    calibrate: Annotated[str, Option(metavar="FOLDER", help="Training speech, for calibrated activations.")] = "",
+) -> None:
+    """Write a smaller or faster copy of an exported file."""
+    from sercore import export
+    from sercore.audio_files import read_audio
+
+    calibrated = scheme in export.CALIBRATED
+    _refuse(calibrated and not calibrate, f"{scheme} needs training speech to calibrate with; add --calibrate FOLDER.")
+    files = _find_recordings([calibrate]) if calibrated else []
+    speech = [read_audio(own) for own in Random(0).sample(files, min(200, len(files)))]
+    export.quantize(source, scheme, file, speech or None)
+    print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+
+
+@command
+def benchmark(
+    files: Annotated[list[Path], Argument(metavar="FILE.onnx...", help="Files of export or quantize.")],
+    threads: Annotated[int, Option(help="Processor threads of one prediction.")] = 1,
+    repeats: Annotated[int, Option(help="Turns that count.")] = 15,
+) -> None:
+    """Measure size, load time and latency (median and quartiles, in seconds) of ONNX files, which take turns."""
+    from sercore.export import latency
+    from sercore.runtime import EmotionClassifier
+
+    named = {str(file): file for file in files if EmotionClassifier(file)}  # refuses what is no model
+    for file, seconds in latency.measure_load(named).items():
+        print(f"{file}: {latency.describe_file(file)['MB']:.2f} MB, loads in {1000 * seconds:.0f} ms")
+    table = latency.tabulate_latency(named, (1, 3, 8), [threads], repeats)
+    print(table.to_string(index=False, float_format="{:.4f}".format))
+
+
+@app.command("corpora", epilog=CODES)
+def count_corpora(
+    profile: Annotated[str, Option(help=PROFILES)] = "open",
+    decode: Annotated[bool, Option("--decode", help="Also decode every file, and name what is doubtful.")] = False,
+) -> int:
+    """Count what is in the corpora of a profile, and what is left out."""
+    from sercore import data
+    from sercore.experiment import Experiment
+
+    experiment = Experiment.from_profile(profile)
+
+    def count(name: str) -> None:
+        root = "synthetic" if experiment.synthetic else experiment.roots.get(name, "")
+        table = data.load_corpus(name, root, experiment.calm)
+        table = data.cache_audio(table)[0] if decode else table
+        doubtful = data.find_suspicious(table).groupby("problem")["utterance"].agg(list).to_dict() if decode else {}
+        counts = ", ".join(f"{emotion} {number}" for emotion, number in table["emotion"].value_counts().items())
+        print(f"{name}: {len(table)} utterances of {table['speaker'].nunique()} speakers: {counts}")
+        for reason, utterances in (table.attrs["left_out"] | doubtful).items():
+            print(f"  {reason}: {len(utterances)}, such as {', '.join(utterances[:3])}")
+
+    return _try_each([*dict.fromkeys([*experiment.corpora, experiment.target])], count, "corpora")
+
+
+def _complain(line: object, code: int = NOTHING_DONE) -> int:
+    print(f"sercore: {' '.join(str(line).split())}", file=sys.stderr)
+    return code
+
+
+def _refuse(mistake: object, line: str) -> None:
+    if mistake:
+        raise ValueError(line)
+
+
+def _try_each(names: Sequence[str], act: Callable[[str], None], noun: str) -> int:
+    """Does something with each; what fails is named and counted. Gives the exit code."""
+    failed = 0
+    for name in names:
+        try:
+            act(name)
+        except (FileNotFoundError, PermissionError, ValueError, RuntimeError) as error:
+            failed += 1
+            _complain(error if str(error).startswith(name) else f"{name}: {error}")
+    if failed and len(names) > 1:
+        _complain(f"{failed} of {len(names)} {noun} failed")
+    return DONE if not failed else SOME_FAILED if failed < len(names) else NOTHING_DONE
+
+
+def _find_recordings(places: list[str]) -> list[str]:
+    """The named files, and those in the named folders whose suffix libsndfile reads, each once."""
+    import soundfile
+
+    suffixes = {".aif", ".oga", ".opus"} | {f".{name.lower()}" for name in soundfile.available_formats()} - {".raw"}
+    found = []
+    for place in map(Path, places):
+        inside = sorted(file for file in place.rglob("[!.]*") if file.suffix.lower() in suffixes)
+        _refuse(place.is_dir() and not inside, f"{place}: no recordings in it, such as {', '.join(sorted(suffixes))}.")
+        found += map(str, inside or [place])
+    return [*dict.fromkeys(found)]
+
+
+def _printer(as_json: bool | None, columns: Sequence[str], labels: Sequence[str]) -> Callable[[str, dict], None]:
+    """A function that prints rows at once, under a header where the form has one."""
+    table = csv.DictWriter(sys.stdout, [*columns, *labels], extrasaction="ignore", lineterminator="\n")
+
+    def show(file: str, row: dict) -> None:
+        row = {"file": file, "label": row["label"] if "label" in row else max(labels, key=row.get)} | row
+        row = json.loads(json.dumps(row), parse_float=lambda digits: round(float(digits), 6))
+        flat = row | (row.get("probabilities") or {})
+        if as_json:
+            print(json.dumps(row), flush=True)
+        elif as_json is False:
+            table.writerow(flat)
+            sys.stdout.flush()
+        else:
+            cells = ((name, flat.get(name)) for name in table.fieldnames[1:])
+            texts = ((name, f"{cell:.2f}" if isinstance(cell, float) else cell or "-") for name, cell in cells)
+            print("  ".join(f"{text:<{max(9, len(name))}}" for name, text in texts), file, flush=True)
+
+    if not as_json:
+        show("file", {name: name for name in table.fieldnames})
+    return show

@@ -1,0 +1,196 @@
+"""One Experiment: every setting of a run, typed, documented and checked where it enters."""
+
+import hashlib
+import json
+import re
+from dataclasses import asdict, dataclass, field, fields, replace
+from difflib import get_close_matches
+from pathlib import Path
+
+import yaml
+
+from sercore import paths
+
+FOLDS = (1, 2, 3, 4, 5)  # one for each session of the primary corpus
+CHOICES = {
+    "split": ("loso", "random", "disjoint"),
+    "calm": ("neutral", "exclude"),
+    "broken": ("report", "stop"),
+    "length": ("fixed", "longest"),
+}
+INFINITE = float("inf")
+RANGES = {
+    "fold": (FOLDS[0], FOLDS[-1]),
+    "warmup_ratio": (0, 1),
+    "label_smoothing": (0, 1),
+    **dict.fromkeys(("max_seconds", "epochs", "batch_size", "learning_rate", "patience"), (1e-9, INFINITE)),
+    **dict.fromkeys(("weight_decay", "gamma", "seed", "workers"), (0, INFINITE)),
+}
+# What says where and how fast, not what: two runs that differ in these alone are the same experiment.
+CIRCUMSTANCES = ("roots", "target", "geometry", "broken", "workers")
+PRODUCTION = "production"  # section of a profile: what differs where the split is not leave-one-session-out
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All that defines a run. The defaults are the paper's (its sections in brackets).
+
+    Attributes:
+        profile: name of the profile the settings come from.
+        split: "loso" holds a session out [III-A]; "random" keeps utterances of the training corpora back, the paper's
+            production model [V-A]; "disjoint" keeps whole speakers back.
+        primary: corpus that is split by sessions and tested on [III-A].
+        permanent: corpus that is added to every training set, "" for none [III-A].
+        target: corpus that the production model is tested on and has never heard [V-B].
+        roots: folder of a corpus by its name; the others are searched for.
+        synthetic: every corpus is its synthetic stand-in, written at first use.
+        calm: RAVDESS calm merged into "neutral" (the paper's 864 utterances) or left out ("exclude").
+        drop_suspicious: leave out silent utterances and identical audio with two labels.
+        broken: what an unreadable file does: "report" (named, counted, left out) or "stop".
+        fold: 1 to 5, the session held out for testing [III-A]; means nothing to the production model.
+        geometry: backbone whose size and speed the quantization benchmark measures; its weights do not matter.
+        backbone: a Hugging Face model name or folder, or distilhubert-scratch, small, tiny [III-C].
+        max_seconds: longest input in seconds; the rest is cut [III-B].
+        length: pad every batch to max_seconds ("fixed", the paper) or to its "longest" utterance, masked [III-B].
+        augment: stochastic augmentation of training utterances [III-B].
+        epochs: most epochs [III-D].
+        batch_size: utterances per step [III-D].
+        learning_rate: peak of the cosine schedule [III-D].
+        warmup_ratio: share of all steps that warm up linearly [III-D].
+        weight_decay: of AdamW [III-D].
+        patience: epochs without a better validation UA before stopping [III-D].
+        gamma: focusing exponent of the loss [III-D].
+        label_smoothing: share of the target spread evenly over the classes [III-D].
+        seed: of everything random.
+        workers: processes that prepare batches; 0 prepares them in the training process.
+        variant: settings that differ from the profile's, as the run's name shows them.
+    """
+
+    profile: str = "paper"
+    split: str = "loso"
+    primary: str = "iemocap"
+    permanent: str = "cremad"
+    target: str = "ravdess"
+    roots: dict = field(default_factory=dict, hash=False)
+    synthetic: bool = False
+    calm: str = "neutral"
+    drop_suspicious: bool = False
+    broken: str = "report"
+    fold: int = 1
+    geometry: str = "distilhubert-scratch"
+    backbone: str = "ntu-spml/distilhubert"
+    max_seconds: float = 8.0
+    length: str = "fixed"
+    augment: bool = True
+    epochs: int = 25
+    batch_size: int = 16
+    learning_rate: float = 5e-5
+    warmup_ratio: float = 0.1
+    weight_decay: float = 0.01
+    patience: int = 6
+    gamma: float = 2.0
+    label_smoothing: float = 0.1
+    seed: int = 0
+    workers: int = 0
+    variant: str = ""
+
+    def __post_init__(self):
+        for setting in fields(self):
+            typed = _typed(setting.name, setting.type, getattr(self, setting.name))
+            object.__setattr__(self, setting.name, typed)
+        for name, choices in CHOICES.items():
+            if getattr(self, name) not in choices:
+                raise ValueError(f"{name} is {getattr(self, name)!r}; choose one of {', '.join(map(repr, choices))}.")
+        for name, (low, high) in RANGES.items():
+            if not low <= getattr(self, name) <= high:
+                raise ValueError(f"{name} is {getattr(self, name)}; it must lie in {low:g}..{high:g}.")
+        if self.permanent == self.primary:
+            raise ValueError(f"permanent and primary are both {self.primary!r}; name another permanent corpus, or ''.")
+
+    @classmethod
+    def from_profile(cls, profile: str, **settings) -> "Experiment":
+        """The experiment of a profile (its name, or a YAML file) with some settings changed, which its name then shows.
+
+        The profile's section "production", where it has one, counts only for the splits of the production model.
+
+        Raises:
+            FileNotFoundError: no such profile.
+            ValueError: an unknown setting (the nearest valid name is given) or a bad value.
+        """
+        file = _profile_file(profile)
+        content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
+        production = content.pop(PRODUCTION, {})
+        given = _known({name: "" if value is None else value for name, value in settings.items()}, "settings")
+        if given.get("split", "loso") != "loso":
+            content |= production
+        base = cls(**_known(content, file.name) | {"profile": file.stem})
+        experiment = replace(base, **given | {"profile": file.stem})
+        return replace(experiment, variant=_variant(base, experiment))
+
+    @classmethod
+    def from_file(cls, file: Path) -> "Experiment":
+        """Reads the experiment.json of a run.
+
+        Raises:
+            ValueError: a setting that this version does not know.
+        """
+        return cls(**_known(json.loads(Path(file).read_text(encoding="utf-8")), str(file)))
+
+    @property
+    def arm(self) -> str:
+        """`ravdess` or `ravdess+cremad`: the primary corpus alone or with the permanent one."""
+        return "+".join(self.corpora)
+
+    @property
+    def corpora(self) -> tuple[str, ...]:
+        """The corpora it trains on, primary first."""
+        return tuple(filter(None, (self.primary, self.permanent)))
+
+    @property
+    def part(self) -> str:
+        """Which of an arm's models it is: `fold1`, `production-random`."""
+        return f"fold{self.fold}" if self.split == "loso" else f"production-{self.split}"
+
+    @property
+    def name(self) -> str:
+        """Name of the run: arm, fold (or the production model's split) and what differs from the profile."""
+        return "-".join(filter(None, (self.arm, self.part, self.variant)))
+
+    def identity(self) -> dict:
+        """The settings that make two runs the same experiment."""
+        return {name: value for name, value in asdict(self).items() if name not in CIRCUMSTANCES}
+
+
+def _profile_file(profile: str) -> Path:
+    folder = paths.profiles_root()
+    file = Path(profile) if profile.endswith((".yaml", ".yml")) else folder / f"{profile}.yaml"
+    if not file.is_file():
+        known = ", ".join(sorted(path.stem for path in folder.glob("*.yaml")))
+        raise FileNotFoundError(f"profile {profile!r}: no file {file}; the profiles are {known}, or name a YAML file.")
+    return file
+
+
+def _typed(name: str, kind: type, value):
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise ValueError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
+    return value
+
+
+def _known(settings: dict, source: str) -> dict:
+    names = [setting.name for setting in fields(Experiment)]
+    for name in settings:
+        if name not in names:
+            near = get_close_matches(name, names, 1)
+            hint = f"did you mean {near[0]}?" if near else f"the settings are {', '.join(names)}."
+            raise ValueError(f"{source}: unknown setting {name!r}; {hint}")
+    return settings
+
+
+def _variant(base: Experiment, changed: Experiment) -> str:
+    elsewhere = ("profile", "split", "primary", "permanent", "fold", "variant", *CIRCUMSTANCES)
+    changes = {name: value for name, value in asdict(changed).items() if value != getattr(base, name)}
+    text = "-".join(f"{name}={value}" for name, value in changes.items() if name not in elsewhere)
+    text = re.sub(r"[^\w=.+-]+", "_", text)
+    return text if len(text) <= 80 else hashlib.sha1(text.encode()).hexdigest()[:12]

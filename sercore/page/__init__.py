@@ -1,0 +1,28 @@
+"""What every page of the book shares."""
+
+from sercore.page.display import (
+    METRICS,
+    format_arm,
+    format_origin,
+    glue,
+    record_table,
+    show_audio,
+    show_banner,
+    show_figure,
+    show_players,
+    show_provenance,
+    show_table,
+    stack,
+)
+from sercore.page.published import (
+    read_class_weights,
+    read_counts,
+    read_loso,
+    read_number,
+    read_open,
+    read_paper,
+    read_peers,
+    read_protocol,
+    read_ravdess,
+)
+from sercore.page.style import ACCENT, INK, MARKERS, PALE, set_style

@@ -1,0 +1,175 @@
+"""What the pages show: banners, tables, figures, players. The same calls work in a book, in Jupyter and on Colab."""
+
+import base64
+import io
+from html import escape
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import soundfile
+from IPython.display import HTML
+
+from sercore.audio_files import SAMPLE_RATE, read_audio
+from sercore.data import CORPORA
+from sercore.data.preprocessing import MAX_SECONDS
+from sercore.labels import EMOTIONS
+from sercore.paths import runs_root, whole_file
+
+METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{name}": f"F1 {name}" for name in EMOTIONS}
+PACKAGES = ("torch", "transformers", "datasets", "audiomentations", "librosa", "numpy")
+BANNERS = {
+    "demo": "<strong>Synthetic corpora.</strong> The voices behind these values are generated, so that everything runs "
+    "in minutes without a license. The values mean nothing beyond that it runs.",
+    "open": "<strong>Open corpora: {arm}.</strong> Measured values. The paper's are from IEMOCAP; they do not compare.",
+    "paper": "<strong>The paper's protocol on {arm}.</strong> Measured values; the paper's have columns of their own.",
+}
+
+
+def format_arm(arm: str) -> str:
+    """`iemocap+cremad` as a reader knows it: IEMOCAP + CREMA-D."""
+    return " + ".join(CORPORA[corpus].title for corpus in arm.split("+"))
+
+
+def format_origin(experiment) -> str:
+    """What the values of an experiment come from."""
+    return "synthetic" if experiment.synthetic else "measured here"
+
+
+def show_banner(experiment) -> HTML:
+    """Says at the top of a page what the values of an experiment are worth."""
+    kind = "demo" if experiment.synthetic else "paper" if experiment.primary == "iemocap" else "open"
+    text = BANNERS[kind].format(arm=format_arm(experiment.arm))
+    style = "border-left: 5px solid; padding: 0.6em 1em; margin: 1em 0"  # where the book's stylesheet is not at hand
+    return HTML(f'<div class="banner banner-{kind}" role="note" style="{style}">{text}</div>')
+
+
+def show_table(frame: pd.DataFrame, caption: str, form=None, index: bool = True, bold=None) -> HTML:
+    """A table that scrolls sideways on narrow screens; without a row, a sentence.
+
+    Args:
+        frame: numbers stay numbers; NaN shows as a dash.
+        caption: printed above.
+        form: as `pandas.io.formats.style.Styler.format` takes it: "{:.3f}", or a dict of column to format.
+        index: print the row labels.
+        bold: boolean frame of the same shape; true cells are printed in bold.
+    """
+    if frame.empty:
+        return HTML(f"<p>{escape(caption)} There are none.</p>")
+    return HTML(_table(frame, caption, form, index, bold, safe=False))
+
+
+def show_figure(figure, caption: str, alt: str = "") -> HTML:
+    """A figure with its text alternative, sharp at twice its size; without one, a sentence.
+
+    Args:
+        figure: matplotlib figure, axes or a seaborn grid; None where there is too little to draw.
+        caption: printed below.
+        alt: says in words what it shows.
+    """
+    if figure is None:
+        return HTML(f"<p>{escape(caption)} There is too little to show it.</p>")
+    figure = figure.figure
+    picture = io.BytesIO()
+    figure.savefig(picture, format="webp", dpi=200, pil_kwargs={"quality": 85})
+    plt.close(figure)
+    source = f"data:image/webp;base64,{_base64(picture)}"
+    image = f'<img alt="{escape(alt or caption)}" src="{source}" style="width: 100%; max-width: 640px">'
+    return HTML(f'<figure class="sercore-figure">{image}<figcaption>{escape(caption)}</figcaption></figure>')
+
+
+def show_players(rows: pd.DataFrame, columns: list[str], caption: str) -> HTML:
+    """Utterances one can listen to, as recorded, up to the eight seconds that the model gets.
+
+    Args:
+        rows: utterances with `utterance` and `path`.
+        columns: what is printed of each, in this order; "listen" is the player.
+        caption: printed above.
+    """
+    if rows.empty:
+        return show_table(rows, caption)
+    cells = rows.map(lambda cell: escape(str(cell)))
+    longest = round(MAX_SECONDS * SAMPLE_RATE)
+    cells["listen"] = [_player(row.utterance, read_audio(row.path)[:longest], "10rem") for row in rows.itertuples()]
+    return HTML(_table(cells[columns], caption, index=False, safe=True))
+
+
+def show_audio(waveform: np.ndarray, caption: str) -> HTML:
+    """A player of a waveform (samples,) at 16 kHz that is in no file."""
+    return HTML(f'<p class="table-caption">{escape(caption)}</p>{_player(caption, waveform, "100%")}')
+
+
+def show_provenance(*runs) -> HTML:
+    """One small line a run: everything that is needed to get the same numbers again."""
+    return stack(
+        *(HTML(f'<p class="provenance" style="font-size: 0.8em">{escape(" · ".join(_facts(run)))}</p>') for run in runs)
+    )
+
+
+def stack(*parts: HTML) -> HTML:
+    """Several parts below each other."""
+    return HTML("\n".join(part.data for part in parts))
+
+
+def glue(**values) -> None:
+    """Hands values to the prose of the page as {glue:text}`name` or, a number, {glue:text}`name:.3f`.
+
+    Without a book it does nothing.
+    """
+    try:
+        from myst_nb import glue as hand_over
+    except ImportError:
+        return
+    for name, value in values.items():
+        hand_over(name, value.item() if isinstance(value, np.generic) else value, display=False)
+
+
+def record_table(experiment, name: str, table: pd.DataFrame) -> None:
+    """Keeps what a page measured in runs/<profile>/tables/<name>.csv, for `make results`; a variant's apart."""
+    folder = runs_root() / experiment.profile / "tables" / experiment.variant
+    with whole_file(folder / f"{name}.csv") as part:
+        table.to_csv(part, index=any(table.index.names))
+
+
+def _facts(run) -> list[str]:
+    experiment, where = run.experiment, run.environment
+    return [
+        f"profile {experiment.profile}, run {experiment.name}",
+        f"backbone {experiment.backbone}, {run.metrics['parameters']:,} parameters",
+        f"seed {experiment.seed}",
+        f"{run.metrics['epochs']} epochs, the best {run.metrics['best_epoch']}",
+        f"{where['device']}, {run.history['seconds'].sum():.0f} s",
+        f"Python {where['python']}",
+        *(f"{name} {where['packages'][name]}" for name in PACKAGES if name in where["packages"]),
+        f"commit {where['commit'] or 'none'}",
+        f"code {where['code']}",
+        f"started {where.get('started', 'unknown')}",
+    ]
+
+
+def _table(frame: pd.DataFrame, caption: str, form=None, index=True, bold=None, safe=False) -> str:
+    """`safe` cells are HTML already."""
+    frame = frame if index else frame.reset_index(drop=True)
+    style = frame.style.format(form, precision=3, thousands=",", na_rep="–", escape=None if safe else "html")
+    for axis in (0, 1):
+        style = style.format_index(escape="html", axis=axis)
+    if bold is not None:
+        marks = np.where(np.asarray(bold, bool), "font-weight: bold", "")
+        style = style.apply(lambda _: pd.DataFrame(marks, frame.index, frame.columns), axis=None)
+    style = style if index else style.hide(axis="index")
+    rows = style.to_html(table_attributes='class="sercore-table"', cell_ids=False)
+    return (
+        f'<p class="table-caption">{escape(caption)}</p><div class="table-scroll" style="overflow-x: auto" '
+        f'role="region" tabindex="0" aria-label="{escape(caption)}">{rows}</div>'
+    )
+
+
+def _player(name: str, waveform: np.ndarray, width: str) -> str:
+    sound = io.BytesIO()
+    soundfile.write(sound, waveform, SAMPLE_RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
+    source = f"data:audio/mpeg;base64,{_base64(sound)}"
+    return f'<audio controls preload="none" aria-label="{escape(name)}" style="width: {width}" src="{source}"></audio>'
+
+
+def _base64(file: io.BytesIO) -> str:
+    return base64.b64encode(file.getvalue()).decode()

@@ -1,0 +1,62 @@
+"""Audio as it comes, a file, a waveform or chunks, piece by piece, so that its length does not matter."""
+
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from sercore.audio_files import PIECE, open_audio
+
+FULL_SCALE = {"int16": 2**15, "int32": 2**31}
+
+
+def split_audio(audio, sample_rate: float) -> tuple[Iterable, float]:
+    """Waveforms one after the other, and their rate in Hz.
+
+    Args:
+        audio: file, waveform (samples,) or iterable of waveforms.
+        sample_rate: of a waveform, in Hz; that of a file is in the file.
+
+    Raises:
+        FileNotFoundError, ValueError: as `open_audio`.
+        TypeError: none of these.
+    """
+    if isinstance(audio, str | Path):
+        return open_audio(audio)
+    if hasattr(audio, "__array__"):
+        audio = np.asarray(audio)
+        whole = audio.ndim != 1
+        return [audio] if whole else np.split(audio, range(PIECE, len(audio), PIECE)), sample_rate
+    if isinstance(audio, Iterable):
+        return audio, sample_rate
+    raise TypeError(f"audio is {type(audio).__name__}; give a file, a waveform or an iterable of waveforms.")
+
+
+def check_waveform(samples) -> np.ndarray:
+    """Float32 (samples,) from floats of any level, int16 or int32; none at all are no mistake.
+
+    Raises:
+        ValueError: channels, another shape or type, or numbers that are not finite.
+    """
+    samples = np.asarray(samples)
+    if samples.ndim == 2:
+        axis = int(np.argmin(samples.shape))
+        raise ValueError(f"audio of the shape {samples.shape} has channels; average them: audio.mean(axis={axis}).")
+    if samples.ndim != 1:
+        raise ValueError(f"audio has the shape {samples.shape}; give waveforms (samples,).")
+    if samples.dtype.kind != "f" and samples.dtype.name not in FULL_SCALE:
+        raise ValueError(f"audio is of the type {samples.dtype}; give floats, int16 or int32.")
+    waveform = (samples / FULL_SCALE.get(samples.dtype.name, 1)).astype(np.float32)
+    if not np.isfinite(waveform).all():
+        raise ValueError("audio holds values that are not finite.")
+    return waveform
+
+
+def read_raw(stream) -> Iterator[np.ndarray]:
+    """Int16 (samples,) from a binary stream of raw little-endian samples, as they arrive."""
+    rest = b""
+    while data := stream.read1(2 * PIECE):
+        data = rest + data
+        whole = len(data) // 2 * 2
+        rest = data[whole:]
+        yield np.frombuffer(data[:whole], "<i2")

@@ -1,0 +1,102 @@
+"""An exported file as a classifier."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from sercore.audio_files import SAMPLE_RATE, read_audio, resample
+from sercore.runtime.audio_stream import check_waveform
+
+REQUIRED = ("labels", "sample_rate", "max_seconds")  # metadata without which a file cannot be used
+PARSED = (*REQUIRED, "corpora", "synthetic", "scores", "parameters")  # metadata that is JSON
+
+
+class EmotionClassifier:
+    """Predicts the emotion of speech, with a file of `export_onnx` or `quantize`.
+
+    >>> classifier = EmotionClassifier("model.onnx")  # doctest: +SKIP
+    >>> classifier.predict("voice.wav")  # doctest: +SKIP
+    {'anger': 0.05, 'happiness': 0.11, 'neutral': 0.71, 'sadness': 0.13}
+
+    Audio is one waveform (samples,), a batch (batch, samples) whose shorter rows end in zeros, or a file. Numbers are
+    floats of any level, int16 or int32. Silence at both ends is trimmed; what is then longer than `max_seconds` is cut.
+
+    Attributes:
+        labels: the emotions, in the order of the probabilities.
+        metadata: all that the file says about itself: corpora, scores, license and so on.
+    """
+
+    def __init__(self, path: str | Path, threads: int | None = None):
+        """Loads a file.
+
+        Args:
+            path: of the ONNX file.
+            threads: processor threads of one prediction; None leaves it to ONNX Runtime.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: not a whole ONNX file, or none with what `export_onnx` writes into it.
+        """
+        if not Path(path).is_file():
+            raise FileNotFoundError(f"{path}: no such file; write it with `sercore export`.")
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads or 0
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's have no common base of their own
+            reason = str(error).strip().splitlines()[0]
+            raise ValueError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}).") from None
+        texts = self._session.get_modelmeta().custom_metadata_map
+        if missing := [name for name in REQUIRED if name not in texts]:
+            raise ValueError(f"{path}: its metadata lacks {', '.join(missing)}; export the model with sercore.")
+        self.metadata = {name: json.loads(text) if name in PARSED else text for name, text in texts.items()}
+        self.labels = tuple(self.metadata["labels"])
+
+    def predict(self, audio, sample_rate: float = SAMPLE_RATE) -> dict[str, float]:
+        """The probability of each label for one waveform or file.
+
+        Raises:
+            FileNotFoundError, ValueError: as `probabilities`, or a batch.
+        """
+        found = self.probabilities(audio, sample_rate)
+        if found.ndim == 2:
+            raise ValueError("predict takes one waveform; for a batch use probabilities.")
+        return dict(zip(self.labels, found.tolist(), strict=True))
+
+    def probabilities(self, audio, sample_rate: float = SAMPLE_RATE) -> np.ndarray:
+        """Probabilities in the order of `labels`.
+
+        Args:
+            audio: waveform (samples,), batch (batch, samples) or file. Channels are averaged only for a file.
+            sample_rate: of an array, in Hz; other rates than 16 kHz are converted here. That of a file is in the file.
+
+        Returns:
+            (labels,) for a waveform or file, (batch, labels) for a batch; float32.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: no audio, numbers that are not finite, channels, another shape or type, or a damaged file.
+        """
+        batch = _as_batch(audio, sample_rate)
+        if not batch.size:
+            raise ValueError("there is no audio: the waveform is empty.")
+        (found,) = self._session.run(["probabilities"], {"waveform": batch})
+        return found if np.ndim(audio) == 2 else found[0]
+
+
+def _as_batch(audio, sample_rate: float) -> np.ndarray:
+    """Float32 (batch, samples) at 16 kHz."""
+    if isinstance(audio, str | Path):
+        return read_audio(audio)[None]
+    audio = np.asarray(audio)
+    if audio.ndim != 2 or 0 < audio.shape[1] < len(audio):  # more rows than samples are channels
+        return resample(check_waveform(audio), sample_rate)[None]
+    rows = [check_waveform(row) for row in audio]
+    if sample_rate != SAMPLE_RATE:  # without the zeros that end a row, as filtering would fill them
+        rows = [resample(np.trim_zeros(row, "b") if row.any() else row, sample_rate) for row in rows]
+    batch = np.zeros((len(rows), max(map(len, rows), default=0)), np.float32)
+    for place, row in zip(batch, rows, strict=True):
+        place[: len(row)] = row
+    return batch

@@ -1,0 +1,188 @@
+"""Training: transformers.Trainer with the paper's settings (section III-D), resumable after a kill."""
+
+import json
+import math
+import shutil
+import sys
+import time
+from contextlib import suppress
+from pathlib import Path
+
+import datasets
+import numpy as np
+import pandas as pd
+import torch
+import transformers
+from scipy.special import softmax
+
+from sercore import paths
+from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
+from sercore.evaluation.metrics import score, tabulate_predictions
+from sercore.experiment import Experiment
+from sercore.labels import EMOTIONS
+from sercore.training.focal_loss import AdaptiveFocalLoss
+from sercore.training.model import build_classifier
+from sercore.training.runs import LAST, Run, claim, read_run, write_json
+
+POOL = 8  # batches that are sorted together by length
+COLUMNS = ("train_loss", "validation_loss", "WA", "UA", "macro_f1", "learning_rate", "seconds")  # of history.csv
+LOGGED = ("loss", "eval_loss", "eval_WA", "eval_UA", "eval_macro_f1", "learning_rate", "seconds")  # the same in a log
+
+
+def train(experiment: Experiment) -> Run:
+    """Trains an experiment and scores it on its test part; a finished run is read, not repeated.
+
+    Killed at any moment and called again, it goes on from its last epoch and ends with the same numbers.
+
+    Raises:
+        FileNotFoundError: a corpus is not there.
+        ValueError: the run's folder holds another experiment, or the split leaks.
+        OSError: the backbone cannot be loaded, or a file cannot be written.
+    """
+    path = claim(experiment)
+    if not (path / LAST).is_file():
+        split, audio = load_split(experiment)
+        transformers.set_seed(experiment.seed)
+        trainer = _build_trainer(experiment, path, split, audio)
+        trainer.train(resume_from_checkpoint=_last_checkpoint(path))
+        _write_results(trainer, path, split, audio)
+    return read_run(path)
+
+
+class EpochSampler(torch.utils.data.Sampler):
+    """A new shuffle every epoch, from the seed and the epoch alone, so that a resumed run sees the same batches.
+
+    With lengths (utterances,), similar ones share a batch. Length tells emotions apart (sad utterances are long), so
+    they are sorted within small pools only and batches are shuffled: else training drifts from emotion to emotion.
+    """
+
+    def __init__(self, count: int, batch_size: int, seed: int, lengths: np.ndarray | None):
+        self.count, self.batch_size, self.seed, self.lengths, self.epoch = count, batch_size, seed, lengths, 0
+
+    def __len__(self) -> int:
+        return self.count
+
+    def set_epoch(self, epoch: int) -> None:  # called by the data loader
+        self.epoch = epoch
+
+    def __iter__(self):
+        random = np.random.default_rng((self.seed, self.epoch))
+        order = random.permutation(self.count)
+        if self.lengths is not None:
+            whole = order[: self.count // self.batch_size * self.batch_size]  # a view, without the last, smaller batch
+            pools = np.arange(len(whole)) // (POOL * self.batch_size)
+            batches = whole[np.lexsort((self.lengths[whole], pools))].reshape(-1, self.batch_size)
+            whole[:] = random.permutation(batches).ravel()
+        return iter(order.tolist())
+
+
+class _SamplingTrainer(transformers.Trainer):
+    def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
+        return self.sampler
+
+
+class _Progress(transformers.TrainerCallback):
+    """Times each epoch, and writes the history so far and a line of it for people."""
+
+    def __init__(self, path: Path, experiment: Experiment):
+        self.path, self.label = path, f"{experiment.arm} {experiment.part}"
+
+    def on_epoch_begin(self, args, state, control, **kwargs):
+        self.began = time.perf_counter()
+
+    def on_evaluate(self, args, state, control, **kwargs):
+        state.log_history[-1]["seconds"] = round(time.perf_counter() - self.began, 1)
+        log = pd.DataFrame(state.log_history).groupby("epoch")[[*LOGGED]].first()  # training, validation: an entry each
+        history = log.set_axis(COLUMNS, axis=1).reset_index().round({"epoch": 0}).astype({"epoch": int})
+        with paths.whole_file(self.path / "history.csv") as part:
+            history.to_csv(part, index=False)
+        last = history.iloc[-1]
+        line = (
+            f"{self.label} · epoch {len(history)}/{args.num_train_epochs:g} · loss {last.train_loss:.3f} · "
+            f"validation UA {last.UA:.3f} (best {history.UA.max():.3f}) · {last.seconds:.0f} s, "
+            f"at most {(args.num_train_epochs - len(history)) * last.seconds / 60:.0f} min left"
+        )
+        with open(self.path.parent / "progress.log", "a", encoding="utf-8") as log:
+            print(line, file=log)
+        if args.disable_tqdm:
+            print(line, flush=True)
+
+
+def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> transformers.Trainer:
+    loss = AdaptiveFocalLoss(class_weights(split.train), experiment.gamma, experiment.label_smoothing)
+    trainer = _SamplingTrainer(
+        model=build_classifier(experiment.backbone),
+        args=_set_arguments(experiment, path, len(split.train)),
+        data_collator=Collator(experiment.length, experiment.max_seconds),
+        train_dataset=UtteranceDataset(split.train, audio, experiment.seed if experiment.augment else None),
+        eval_dataset=UtteranceDataset(split.validation, audio),
+        compute_loss_func=lambda outputs, labels, **_: loss.to(labels.device)(outputs.logits, labels),
+        compute_metrics=_score_epoch,
+        callbacks=[transformers.EarlyStoppingCallback(experiment.patience), _Progress(path, experiment)],
+    )
+    seconds = trainer.train_dataset.seconds.clip(max=experiment.max_seconds)
+    lengths = seconds if experiment.length == "longest" else None
+    trainer.sampler = EpochSampler(len(seconds), trainer.args.train_batch_size, experiment.seed, lengths)
+    trainer.remove_callback(transformers.PrinterCallback)
+    if trainer.args.disable_tqdm:
+        transformers.logging.disable_progress_bar()
+    return trainer
+
+
+def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> transformers.TrainingArguments:
+    return transformers.TrainingArguments(
+        output_dir=str(path / "checkpoints"),
+        num_train_epochs=experiment.epochs,
+        per_device_train_batch_size=max(1, experiment.batch_size // max(1, torch.cuda.device_count())),
+        per_device_eval_batch_size=experiment.batch_size,
+        learning_rate=experiment.learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(experiment.warmup_ratio * experiment.epochs * math.ceil(utterances / experiment.batch_size)),
+        weight_decay=experiment.weight_decay,
+        **dict.fromkeys(("eval_strategy", "save_strategy", "logging_strategy"), "epoch"),
+        save_total_limit=2,
+        load_best_model_at_end=True,
+        metric_for_best_model="UA",
+        restore_callback_states_from_checkpoint=True,
+        seed=experiment.seed,
+        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False),
+        dataloader_num_workers=experiment.workers,
+        dataloader_pin_memory=torch.cuda.is_available(),
+        disable_tqdm=not sys.stderr.isatty(),
+    )
+
+
+def _score_epoch(prediction) -> dict[str, float]:
+    names = np.array(EMOTIONS)
+    scores = score(names[prediction.label_ids], names[prediction.predictions.argmax(-1)])
+    return {name: scores[name] for name in ("WA", "UA", "macro_f1")}
+
+
+def _last_checkpoint(path: Path) -> str | None:
+    """The newest whole checkpoint; the trainer writes its state last, so one without it was cut off by a kill."""
+    folders = {}
+    for file in path.glob("checkpoints/*/trainer_state.json"):
+        with suppress(ValueError):
+            folders[json.loads(file.read_text(encoding="utf-8"))["global_step"]] = str(file.parent)
+    return folders[max(folders)] if folders else None
+
+
+def _write_results(trainer: transformers.Trainer, path: Path, split: Split, audio: datasets.Dataset) -> None:
+    tables = {name: _predict(trainer, getattr(split, name), audio) for name in ("validation", "test")}
+    with paths.whole_file(path / "predictions.csv") as part:
+        tables["test"].to_csv(part, index=False)
+    trainer.save_model(str(path / "checkpoints" / "model"))
+    shutil.rmtree(path / "model", ignore_errors=True)
+    (path / "checkpoints" / "model").rename(path / "model")
+    history = pd.read_csv(path / "history.csv")
+    results = {name: score(table["y_true"], table["y_pred"]) for name, table in tables.items()}
+    results |= {"best_epoch": int(history["epoch"][history["UA"].argmax()]), "epochs": len(history)}
+    write_json(path / LAST, results | {"parameters": trainer.model.num_parameters()})
+    shutil.rmtree(path / "checkpoints")
+
+
+def _predict(trainer: transformers.Trainer, part: pd.DataFrame, audio: datasets.Dataset) -> pd.DataFrame:
+    probabilities = softmax(trainer.predict(UtteranceDataset(part, audio)).predictions.astype(np.float64), axis=-1)
+    if not np.isfinite(probabilities).all():
+        raise ValueError("the model's outputs are not finite; lower learning_rate.")
+    return tabulate_predictions(part, probabilities)

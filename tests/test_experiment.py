@@ -1,0 +1,131 @@
+"""An Experiment takes the paper's settings unless a profile says otherwise, and refuses what it does not know."""
+
+import json
+from dataclasses import asdict
+
+import pytest
+
+from sercore.experiment import Experiment
+
+
+def test_defaults_are_the_papers():
+    """Section III-B and III-D."""
+    paper = Experiment()
+    assert (paper.epochs, paper.batch_size, paper.learning_rate, paper.warmup_ratio) == (25, 16, 5e-5, 0.1)
+    assert (paper.weight_decay, paper.patience, paper.gamma, paper.label_smoothing) == (0.01, 6, 2.0, 0.1)
+    assert (paper.max_seconds, paper.length, paper.backbone) == (8.0, "fixed", "ntu-spml/distilhubert")
+
+
+def test_paper_profile_is_the_defaults():
+    given, default = asdict(Experiment.from_profile("paper")), asdict(Experiment())
+    assert {name for name in given if given[name] != default[name]} == {"workers"}
+
+
+@pytest.mark.parametrize("profile", ["demo", "open", "paper"])
+def test_every_profile_loads(profile):
+    assert Experiment.from_profile(profile).profile == profile
+
+
+def test_name_has_arm_fold_and_what_differs_from_the_profile():
+    assert Experiment.from_profile("open", fold=3).name == "ravdess+cremad-fold3"
+    assert Experiment.from_profile("open", fold=3, permanent="").name == "ravdess-fold3"
+    assert Experiment.from_profile("open", epochs=2, workers=4).name == "ravdess+cremad-fold1-epochs=2"
+
+
+def test_name_is_a_folder_name_for_any_backbone():
+    assert "/" not in Experiment.from_profile("open", backbone="models/my-hubert").name
+
+
+def test_an_empty_value_of_yaml_is_no_corpus():
+    assert Experiment.from_profile("open", permanent=None) == Experiment.from_profile("open", permanent="")
+
+
+def test_unknown_setting_is_refused_with_the_nearest_name():
+    with pytest.raises(ValueError, match="'epoch'; did you mean epochs"):
+        Experiment.from_profile("demo", epoch=2)
+
+
+@pytest.mark.parametrize("fold", [0, 6, -1])
+def test_fold_out_of_range_is_refused(fold):
+    with pytest.raises(ValueError, match=r"fold is -?\d; it must lie in 1..5"):
+        Experiment(fold=fold)
+
+
+@pytest.mark.parametrize(
+    ("setting", "line"),
+    [
+        ({"epochs": "two"}, "epochs is 'two'; it must be of type int"),
+        ({"epochs": 2.5}, "epochs is 2.5; it must be of type int"),
+        ({"augment": 1}, "augment is 1; it must be of type bool"),
+        ({"roots": "data"}, "roots is 'data'; it must be of type dict"),
+        ({"length": "shortest"}, "choose one of 'fixed', 'longest'"),
+        ({"split": "speaker"}, "choose one of 'loso', 'random', 'disjoint'"),
+        ({"permanent": "iemocap"}, "permanent and primary are both 'iemocap'"),
+        ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"learning_rate": float("nan")}, "learning_rate is nan"),
+    ],
+)
+def test_bad_values_get_one_clear_line(setting, line):
+    with pytest.raises(ValueError, match=line) as error:
+        Experiment(**setting)
+    assert "\n" not in str(error.value)
+
+
+def test_unknown_profile_names_the_known_ones():
+    with pytest.raises(FileNotFoundError, match="the profiles are demo, open, paper"):
+        Experiment.from_profile("demmo")
+
+
+def test_a_profile_may_be_a_file_of_ones_own(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("primary: cremad\npermanent: ravdess\nbackbone: tiny\n")
+    assert Experiment.from_profile(str(file)).profile == "mine"
+    file.write_text("primari: cremad\n")
+    with pytest.raises(ValueError, match=r"mine.yaml: unknown setting 'primari'; did you mean primary"):
+        Experiment.from_profile(str(file))
+
+
+@pytest.mark.parametrize("split", ["random", "disjoint"])
+def test_the_production_section_counts_for_the_production_model(split):
+    production = Experiment.from_profile("open", split=split)
+    assert (production.primary, production.permanent, production.epochs, production.patience) == ("cremad", "", 16, 16)
+    assert production.backbone == Experiment.from_profile("open").backbone  # as in the rest of the profile
+
+
+def test_the_production_section_does_not_count_for_the_folds():
+    folds = Experiment.from_profile("open")
+    assert (folds.split, folds.primary, folds.permanent, folds.epochs) == ("loso", "ravdess", "cremad", 8)
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [
+        ({}, "cremad-production-random"),
+        ({"fold": 3}, "cremad-production-random"),
+        ({"epochs": 3}, "cremad-production-random-epochs=3"),
+        ({"epochs": 16}, "cremad-production-random"),
+        ({"permanent": "iemocap"}, "cremad+iemocap-production-random"),
+        ({"split": "disjoint", "seed": 1}, "cremad-production-disjoint-seed=1"),
+    ],
+)
+def test_name_of_a_production_model_has_its_split_and_what_was_changed(settings, name):
+    assert Experiment.from_profile("open", **{"split": "random", **settings}).name == name
+
+
+def test_an_unknown_setting_in_the_production_section_is_refused(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text("primary: cremad\npermanent: ravdess\nproduction:\n  epoch: 2\n")
+    with pytest.raises(ValueError, match=r"mine.yaml: unknown setting 'epoch'; did you mean epochs"):
+        Experiment.from_profile(str(file), split="random")
+
+
+def test_where_and_how_fast_make_no_other_experiment():
+    here, there = Experiment(), Experiment(roots={"cremad": "/elsewhere"}, workers=4, broken="stop")
+    assert here.identity() == there.identity()
+    assert here.identity() != Experiment(synthetic=True).identity()
+
+
+def test_an_experiment_is_read_as_it_was_written(tmp_path):
+    experiment = Experiment.from_profile("demo", fold=2, roots={"cremad": "x"})
+    (tmp_path / "experiment.json").write_text(json.dumps(asdict(experiment)))
+    assert Experiment.from_file(tmp_path / "experiment.json") == experiment

@@ -1,0 +1,148 @@
+"""Training end to end on a synthetic corpus: reproducible, resumable after a kill, and it learns."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sercore.demo import write_corpus
+from sercore.evaluation import score
+from sercore.experiment import Experiment
+from sercore.labels import EMOTIONS
+from sercore.training import build_classifier, train
+from sercore.training.trainer import EpochSampler, _last_checkpoint
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory):
+    """The demo's smaller arm on a corpus of its own, four epochs."""
+    root = write_corpus("iemocap", tmp_path_factory.mktemp("corpora") / "iemocap")
+    return {"roots": {"iemocap": str(root)}, "permanent": "", "epochs": 4, "patience": 9}
+
+
+@pytest.fixture(scope="module")
+def reference(settings, tmp_path_factory):
+    """The uninterrupted run, in a process of its own like the others."""
+    return finish(start(settings, tmp_path_factory.mktemp("reference")))[0]
+
+
+def start(settings, runs_root) -> subprocess.Popen:
+    environment = os.environ | {"SERCORE_RUNS": str(runs_root), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(Path(__file__).with_name("train_demo.py")), json.dumps(settings)]
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process.runs_root = Path(runs_root)
+    return process
+
+
+def finish(process) -> tuple[Path, list[str]]:
+    """The run, and what it printed of each epoch."""
+    lines = [line for line in process.communicate()[0].splitlines(keepends=True) if "· epoch" in line]
+    assert process.returncode == 0
+    return only_run(process.runs_root), lines
+
+
+def only_run(runs_root) -> Path:
+    (file,) = runs_root.glob("demo/*/experiment.json")
+    return file.parent
+
+
+def history(path) -> pd.DataFrame:
+    return pd.read_csv(path / "history.csv").drop(columns="seconds")
+
+
+def test_run_has_every_file_and_no_checkpoint_left(reference):
+    names = {file.name for file in reference.iterdir()}
+    assert names == {"experiment.json", "environment.json", "history.csv", "predictions.csv", "metrics.json", "model"}
+    assert (reference / "model" / "model.safetensors").is_file()
+
+
+def test_history_has_a_row_per_epoch(reference):
+    table = pd.read_csv(reference / "history.csv")
+    scores = ["train_loss", "validation_loss", "WA", "UA", "macro_f1", "learning_rate", "seconds"]
+    assert list(table) == ["epoch", *scores] and table["epoch"].tolist() == [1, 2, 3, 4]
+    assert table.notna().all(axis=None)
+
+
+def test_killed_run_goes_on_and_ends_with_the_same_numbers(settings, reference, tmp_path):
+    process = start(settings, tmp_path)
+    epochs = (line for line in process.stdout if "· epoch" in line)
+    first = [next(epochs), next(epochs)]  # two epochs are through
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    assert not (only_run(tmp_path) / "metrics.json").exists()
+    run, lines = finish(start(settings, tmp_path))
+    assert len(lines) < 4, "it began from scratch"
+    for name in ("predictions.csv", "metrics.json"):
+        assert (run / name).read_bytes() == (reference / name).read_bytes()
+    pd.testing.assert_frame_equal(history(run), history(reference))
+    assert (tmp_path / "demo" / "progress.log").read_text().splitlines(keepends=True)[:2] == first
+
+
+def test_every_epoch_is_a_line_of_the_profiles_progress(reference):
+    lines = (reference.parent / "progress.log").read_text().splitlines()
+    assert len(lines) == 4 and lines[-1].startswith("iemocap fold1 · epoch 4/4 · loss ")
+
+
+def test_finished_run_is_read_not_repeated(settings, reference, monkeypatch):
+    monkeypatch.setenv("SERCORE_RUNS", str(reference.parents[1]))
+    before = (reference / "metrics.json").stat().st_mtime_ns
+    run = train(Experiment.from_profile("demo", **settings))
+    assert run.path == reference and (reference / "metrics.json").stat().st_mtime_ns == before
+
+
+def test_metrics_are_those_of_the_predictions_and_of_the_best_epoch(settings, reference, monkeypatch):
+    monkeypatch.setenv("SERCORE_RUNS", str(reference.parents[1]))
+    run = train(Experiment.from_profile("demo", **settings))
+    assert list(run.predictions) == ["utterance", "speaker", "y_true", "y_pred", *EMOTIONS]
+    assert run.metrics["test"] == score(run.predictions["y_true"], run.predictions["y_pred"])
+    np.testing.assert_allclose(run.predictions[[*EMOTIONS]].sum(axis=1), 1, atol=1e-5)
+    assert run.metrics["parameters"] == build_classifier("tiny").num_parameters()
+    best = run.history["UA"][run.metrics["best_epoch"] - 1]
+    assert run.history["UA"].max() == best == run.metrics["validation"]["UA"]
+
+
+def test_training_stops_when_patience_ends(settings, tmp_path):
+    """At learning rate 1e-9 the validation UA does not move, so that the second epoch is no better."""
+    run, _ = finish(start(settings | {"patience": 1, "learning_rate": 1e-9}, tmp_path))
+    assert json.loads((run / "metrics.json").read_text())["epochs"] == 2
+
+
+def test_it_learns_the_synthetic_voices(settings, tmp_path):
+    """Two speakers held out, four emotions: chance is 0.25."""
+    run, _ = finish(start(settings | {"epochs": 12}, tmp_path))
+    assert history(run)["UA"].max() > 0.45
+
+
+def test_cut_off_checkpoint_is_skipped(tmp_path):
+    for step, state in ((2, '{"global_step": 2}'), (10, '{"global_'), (30, None)):
+        folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
+        folder.mkdir(parents=True)
+        if state:
+            (folder / "trainer_state.json").write_text(state)
+    assert _last_checkpoint(tmp_path).endswith("checkpoint-2")
+
+
+def test_epoch_order_depends_on_seed_and_epoch_alone():
+    lengths = np.random.default_rng(0).uniform(1, 8, 70)
+
+    def order(seed, epoch):
+        sampler = EpochSampler(70, 16, seed, lengths)
+        sampler.set_epoch(epoch)
+        return list(sampler)
+
+    assert order(0, 3) == order(0, 3) and sorted(order(0, 3)) == list(range(70))
+    assert order(0, 3) != order(0, 4) and order(0, 3) != order(1, 3)
+
+
+def test_batches_hold_similar_lengths_in_random_order():
+    lengths = np.arange(1600.0)
+    batches = lengths[list(EpochSampler(1600, 16, 0, lengths))].reshape(-1, 16)
+    assert np.ptp(batches, axis=1).mean() < np.ptp(lengths) / 4
+    assert abs(np.corrcoef(batches.mean(axis=1), np.arange(100))[0, 1]) < 0.3
