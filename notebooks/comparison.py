@@ -107,7 +107,7 @@ show_table(as_printed(systems), "Published: the scores of the figure.", FORM, in
 # ## Why ten folds and five sessions do not compare
 #
 # LIGHT-SERNET is smaller than the paper's model ({glue:text}`light_parameters:,.0f` parameters) and has a higher UA in
-# print: {glue:text}`light_UA:.2f`% against {glue:text}`UA:.1f`%. The paper answers that ten-fold cross-validation may
+# print: {glue:text}`light_UA:.2f`% against {glue:text}`UA:.1f`%. The paper replies that ten-fold cross-validation may
 # put one speaker on both sides. It may, and here it does. In the
 # [authors' code](https://github.com/AryaAftab/LIGHT-SERNET), the ten folds follow the first six characters of the file
 # names: the session and a letter. This letter says who wore the markers in that dialog, and not who speaks ([what to
@@ -228,6 +228,6 @@ glue(light_UA=light_UA, light_parameters=parameters["LIGHT-SERNET"], lightest_pa
 # [the ablation](cremad_ablation.ipynb).
 #
 # What carries over to a phone is smaller and firmer than the claim: a model with a quarter of the baseline's
-# parameters, scored on speakers it has never heard, that can be stored in a few tens of megabytes.
+# parameters, scored on unseen speakers, that can be stored in a few tens of megabytes.
 #
 # **Next:** [how to obtain the corpora](../book/appendix/obtain_corpora.md).

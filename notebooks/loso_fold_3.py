@@ -11,7 +11,7 @@
 # %% [markdown]
 # # Fold 3: one session held out
 #
-# *How well are the emotions of speakers recognized whom the model has never heard?*
+# *How well are emotions recognized in speakers who are new to the model?*
 #
 # Paper: sections III-A and IV, Table II. There are five such pages, one for each session that is held out.
 # [The introduction to this part](../book/part_training.md) explains the protocol, the model and the loss.

@@ -41,7 +41,7 @@ class Experiment:
             production model [V-A]; "disjoint" keeps whole speakers back.
         primary: corpus that is split by sessions and tested on [III-A].
         permanent: corpus that is added to every training set, "" for none [III-A].
-        target: corpus that the production model is tested on and has never heard [V-B].
+        target: unseen corpus that the production model is tested on [V-B].
         roots: folder of a corpus by its name; the others are searched for.
         synthetic: every corpus is its synthetic stand-in, written at first use.
         calm: RAVDESS calm merged into "neutral" (the paper's 864 utterances) or left out ("exclude").

@@ -63,7 +63,7 @@ def show_figure(figure, caption: str, alt: str = "") -> HTML:
     """A figure with its text alternative, sharp at twice its size; without one, a sentence.
 
     Args:
-        figure: matplotlib figure, axes or a seaborn grid; None where there is too little to draw.
+        figure: matplotlib figure or axes; None where there is too little to draw.
         caption: printed below.
         alt: says in words what it shows.
     """
