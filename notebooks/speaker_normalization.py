@@ -96,13 +96,9 @@ show_figure(figure, "The same model, the same utterances; nothing is trained aga
 
 # %%
 def show_alignments(table, caption):
-    """WA, UA and its gain in points with 95 % intervals, and recalls."""
-    points = 100 * table[["gain", "gain_low", "gain_high"]]
-    names = dict(zip(points, ["gain (points)", "low", "high"], strict=True))
-    shown = (
-        table[["WA", "UA", "UA_low", "UA_high"]].join(points.rename(columns=names)).join(table.filter(like="recall_"))
-    )
-    return show_table(shown.rename_axis(None), caption, dict.fromkeys(names.values(), "{:+.1f}"))
+    """WA, UA and its gain with 95 % intervals, and recalls; an alignment in each column."""
+    columns = ["WA", "UA", "UA_low", "UA_high", "gain", "gain_low", "gain_high", *table.filter(like="recall_")]
+    return show_table(table[columns].T.rename_axis(columns=None), caption, "{:.3f}")
 
 
 page.stack(

@@ -151,7 +151,7 @@ show_arms(bias.loc["UA"], "share", ("without VAD", "with VAD"), "UA over notes")
 percent = "{:.0%}".format
 gains = bias.loc[["neutral", "UA"], ["gain", "gain_low", "gain_high"]].stack().unstack("share").rename(columns=percent)
 display(show_table(gains, "What VAD changes, by noise and share of pause.", form="{:+.1%}"))
-labels = pd.crosstab([labelled["vad"], labelled["share"].map(percent)], y_pred, normalize="index")
+labels = pd.crosstab([labelled["vad"], labelled["share"].map(percent)], y_pred.rename(""), normalize="index")
 display(show_table(labels, "The labels, over all noises, by VAD and share of pause.", form="{:.0%}"))
 overall = compare(pd.concat([trials, trials.assign(corpus="all")]), ["score", "corpus"], "vad", "without", "with")
 display(show_table(overall, "Over all conditions, without VAD (one) and with it (other), with 95 % intervals."))

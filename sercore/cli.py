@@ -135,12 +135,18 @@ def quantize(
     """Write a smaller or faster copy of an exported file."""
     from sercore import export
     from sercore.audio_files import read_audio
+    from sercore.export.quantization import MIN_UTTERANCES
 
     calibrated = scheme in export.CALIBRATED
     _refuse(calibrated and not calibrate, f"{scheme} needs training speech to calibrate with; add --calibrate FOLDER.")
-    files = _find_recordings([calibrate]) if calibrated else []
-    speech = [read_audio(own) for own in Random(0).sample(files, min(200, len(files)))]
-    export.quantize(source, scheme, file, speech or None)
+    files, speech = _find_recordings([calibrate]) if calibrated else [], []
+
+    def add(recording: str) -> None:
+        if len(speech) < MIN_UTTERANCES:
+            speech.append(read_audio(recording))
+
+    _try_each(Random(0).sample(files, len(files)), add, "recordings")
+    export.quantize(source, scheme, file, speech)
     print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
 
 
@@ -178,7 +184,8 @@ def count_corpora(
         table = data.cache_audio(table)[0] if decode else table
         doubtful = data.find_suspicious(table).groupby("problem")["utterance"].agg(list).to_dict() if decode else {}
         counts = ", ".join(f"{emotion} {number}" for emotion, number in table["emotion"].value_counts().items())
-        print(f"{name}: {len(table)} utterances of {table['speaker'].nunique()} speakers: {counts}")
+        print(f"{name}: {os.path.commonpath(list(table['path']))}")
+        print(f"  {len(table)} utterances of {table['speaker'].nunique()} speakers: {counts}")
         for reason, utterances in (table.attrs["left_out"] | doubtful).items():
             print(f"  {reason}: {len(utterances)}, such as {', '.join(utterances[:3])}")
 

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from threading import Timer
 
@@ -183,10 +184,11 @@ def test_standard_input_gives_the_windows_of_a_file(run, model, voice):
 
 @contextmanager
 def started(command):
-    """A process that is killed when it says nothing for too long."""
+    """A process that is killed when it says nothing for too long, and takes an interrupt though these tests may not."""
     pipes = dict.fromkeys(["stdin", "stdout", "stderr"], subprocess.PIPE)
     buffered = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
-    with subprocess.Popen(command, env=buffered, **pipes) as process:
+    interruptible = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a process in the background ignores it
+    with subprocess.Popen(command, env=buffered, preexec_fn=interruptible, **pipes) as process:
         patience = Timer(60, process.kill)
         patience.start()
         yield process

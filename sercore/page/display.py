@@ -40,7 +40,8 @@ def show_banner(experiment) -> HTML:
     """Says at the top of a page what the values of an experiment are worth."""
     kind = "demo" if experiment.synthetic else "paper" if experiment.primary == "iemocap" else "open"
     text = BANNERS[kind].format(arm=format_arm(experiment.arm))
-    style = "border-left: 5px solid; padding: 0.6em 1em; margin: 1em 0"  # where the book's stylesheet is not at hand
+    color = {"demo": "#c1272d", "open": "#e8a33d", "paper": "#2b4c8c"}[kind]  # where the book's stylesheet is absent
+    style = f"border-left: 5px solid {color}; padding: 0.6em 1em; margin: 1em 0"
     return HTML(f'<div class="banner banner-{kind}" role="note" style="{style}">{text}</div>')
 
 
