@@ -45,7 +45,7 @@ from sercore.evaluation import bootstrap_shares, summarize_draws
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import ACCENT, INK, PALE, glue, record_table, set_style
+from sercore.page import ACCENT, INK, PALE, format_arm, glue, record_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
 from sercore.training import train
@@ -60,7 +60,6 @@ show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 split, _ = load_split(experiment)
-target, _ = load_target(experiment)
 classifier = EmotionClassifier(write_scheme_files(run, run.path / "onnx", sample_calibration(split))["w8a8-conv"], 1)
 
 # %% [markdown]
@@ -73,7 +72,7 @@ classifier = EmotionClassifier(write_scheme_files(run, run.path / "onnx", sample
 
 # %%
 most_speakers = 2 if experiment.backbone == "tiny" else None  # of each corpus; generated voices prove nothing
-notes = choose_notes(pd.concat([split.test, target]), UTTERANCES, experiment.seed, most_speakers)
+notes = choose_notes(pd.concat([split.test, load_target(experiment)[0]]), UTTERANCES, experiment.seed, most_speakers)
 
 
 def analyze_note(note) -> tuple[list[dict], list[dict]]:
@@ -92,10 +91,10 @@ def analyze_note(note) -> tuple[list[dict], list[dict]]:
 
 with ThreadPoolExecutor() as pool:  # the networks run outside Python's lock
     parts = zip(*pool.map(analyze_note, notes.itertuples()), strict=True)
-    analyses, windows = (pd.DataFrame([row for rows in part for row in rows]) for part in parts)
+analyses, windows = (pd.DataFrame([row for rows in part for row in rows]) for part in parts)
 overview = analyses.groupby("corpus").agg({"speaker": "nunique", "note": "nunique", "distinct": "mean"})
-seconds = analyses.pivot_table("seconds", "corpus", "share", aggfunc="median").add_prefix("seconds at pause ")
-show_table(overview.join(seconds), "The notes: numbers, distinct utterances (mean), median length.", form="{:.1f}")
+seconds = analyses.pivot_table("seconds", "corpus", "share", aggfunc="median").astype(int).add_prefix("seconds at ")
+show_table(overview.join(seconds).rename(format_arm), "The notes: distinct utterances; median length by pause.")
 
 # %%
 weighted = windows.assign(**windows[[*EMOTIONS]].mul(windows["weight"], axis=0)).groupby(NOTE)[[*EMOTIONS]]
@@ -138,13 +137,14 @@ def show_arms(table: pd.DataFrame, x: str, names: tuple[str, str], title: str, c
         axis.tick_params(labelbottom=True)
     panels.flat[-1].set_axis_off()
     panels.flat[-1].legend(*panels.flat[0].get_legend_handles_labels(), loc="center")
-    figure.supylabel(title)
+    figure.supylabel(title, fontsize=14)
+    figure.supxlabel({"share": "share of the note that is pause"}.get(x, ""), fontsize=14)
     words = f"{{filler}}, {x} {{{x}}}, {names[0]} {{one:.2f}}, {names[1]} {{other:.2f}}"
     alt = "; ".join(table.groupby("filler", sort=False).tail(1).reset_index().apply(words.format_map, axis=1))
-    return show_figure(figure, f"{title}, by {x}, with 95 % intervals. Dotted: {chance:g}.", alt)
+    return show_figure(figure, f"{title[0].upper()}{title[1:]}, with 95 % intervals. Dotted: {chance:g}.", alt)
 
 
-display(show_arms(bias.loc["neutral"], "share", ("without VAD", "with VAD"), "neutral labels"))
+display(show_arms(bias.loc["neutral"], "share", ("without VAD", "with VAD"), "share of neutral labels"))
 show_arms(bias.loc["UA"], "share", ("without VAD", "with VAD"), "UA over notes")
 
 # %%

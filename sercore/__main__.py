@@ -1,8 +1,6 @@
 """`python -m sercore` is the command line `sercore`."""
 
-import sys
-
 from sercore.cli import main
 
 if __name__ == "__main__":
-    sys.exit(main())
+    raise SystemExit(main())

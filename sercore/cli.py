@@ -5,35 +5,33 @@ import json
 import os
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Annotated
 
-import typer
-from typer import Argument, Option
+from typer import Argument, BadParameter, Option, Typer
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED, PIPE_CLOSED = 0, 1, 2, 130, 141
-CODES = (
-    "Exit codes: 0 done, 1 some failed (each named), 2 nothing done or wrong usage, 130 interrupted, 141 pipe closed."
-)
+CODES = "Exit codes: 0 done, 1 some failed (each named), 2 nothing done or wrong use, 130 interrupted, 141 pipe closed."
 PROFILES = "open, paper, demo, or a YAML file of settings."
 WINDOW = ("file", "label", "start", "end", "speech", "weight")  # columns before the labels
 RECORDING = ("file", "label", "certainty", "agreement", "seconds", "speech_seconds")
 Changes = Annotated[list[str] | None, Option("--set", metavar="NAME=VALUE", help="A setting; repeatable.")]
 Output = Annotated[Path, Argument(metavar="OUT.onnx", help="To write.")]
 
-app = typer.Typer(add_completion=False, rich_markup_mode=None, epilog=CODES, help="Speech emotion recognition.")
+app = Typer(add_completion=False, rich_markup_mode=None, epilog=CODES, help="Speech emotion recognition.")
 command = app.command(epilog=CODES)
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Runs a command (None: of the process) and returns its exit code; a mistake is one line on standard error."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # names of files need not be valid text
+    sys.stdout.reconfigure(errors="backslashreplace", line_buffering=True)  # names of files need not be valid text
     try:
         code = app(arguments, prog_name="sercore", standalone_mode=False) or DONE
         return _complain("interrupted", code) if code == INTERRUPTED else code
-    except typer.BadParameter.__base__ as error:  # UsageError: all that is wrong with arguments
+    except BadParameter.__base__ as error:  # UsageError: all that is wrong with arguments
         return _complain(f"{error.format_message().rstrip('.')}; see sercore --help.")
     except (OSError, ValueError, ImportError) as error:
         return _complain(error)
@@ -62,7 +60,8 @@ def predict(
     from sercore.runtime import EmotionClassifier, VoiceNoteSettings, VoiceNoteStream
     from sercore.runtime.audio_stream import read_raw, split_audio
 
-    settings, live = VoiceNoteSettings(vad=not no_vad, overlap=overlap, aggregate=aggregate), "-" in audio
+    settings = VoiceNoteSettings(vad=not no_vad, overlap=overlap, aggregate=aggregate)
+    live = "-" in audio
     files, windows = audio if live else _find_recordings(audio), windows or live
     _refuse(live and len(audio) > 1, "- (standard input) goes with no other file; leave the others out.")
     _refuse(live and sys.stdin.isatty(), "standard input (-) is a terminal; pipe raw audio into it.")
@@ -70,26 +69,26 @@ def predict(
     _refuse(timeline and len(files) > 1, f"--timeline draws one recording; there are {len(files)}.")
     _refuse(timeline and timeline[-4:] not in (".png", ".svg", ".pdf"), f"{timeline}: must end in .png, .svg or .pdf.")
     classifier = EmotionClassifier(model)
-    show = _printer(as_json, WINDOW if windows else RECORDING, classifier.labels)
+    names = [*(WINDOW if windows else RECORDING), *classifier.labels]
+    show = partial(_print_row, names=names, as_json=as_json)
+    if not as_json:
+        show({name: name for name in names})  # the header
     if sys.stderr is sys.__stderr__:  # for our own lines alone: libmpg123 writes to it by itself of a cut MP3
         sys.stderr = os.fdopen(os.dup(2), "w", buffering=1)
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
     def analyze(file: str) -> None:
-        pieces, own_rate = split_audio(read_raw(sys.stdin.buffer) if live else file, rate or 16_000)
-        stream, shown = VoiceNoteStream(classifier, own_rate, settings), 0
-        for piece in pieces:
-            for window in stream.feed(piece):
-                shown += 1
-                if windows:
-                    show(file, window)
+        pieces, sample_rate = split_audio(read_raw(sys.stdin.buffer) if live else file, rate or 16_000)
+        stream = VoiceNoteStream(classifier, sample_rate, settings)
+        for window in _stream_windows(stream, pieces):
+            if windows:
+                show({"file": file, "label": max(classifier.labels, key=window.get)} | window)
         note = stream.finish()
-        for row in note.windows[shown:] if windows else [note.as_dict()]:
-            show(file, row)
-        if windows and (live or not note.windows):
-            _complain(
-                f"{file}: {note.speech_seconds:.1f} of {note.seconds:.1f} s are speech: {note.label or 'no label'}"
-            )
+        if not windows:
+            show({"file": file, "label": note.label} | note.as_dict())
+        elif live or not note.windows:
+            speech = f"{note.speech_seconds:.1f} of {note.seconds:.1f} s are speech"
+            _complain(f"{file}: {speech}: {note.label or 'no label'}")
         if timeline:
             from sercore.page.timeline import draw_timeline
 
@@ -106,10 +105,8 @@ def train(profile: Annotated[str, Argument(metavar="PROFILE", help=PROFILES)], c
     from sercore import training
     from sercore.experiment import Experiment
 
-    pairs = (change.partition("=") for change in changes or [])
-    settings = {
-        name: yaml.safe_load(re.sub(r"^(\d+)e", r"\1.0e", value)) for name, _, value in pairs
-    }  # 1e-4 is a number
+    pairs = (re.sub(r"^(\w+=\d+)e", r"\1.0e", change).partition("=") for change in changes or [])  # 1e-4 is a number
+    settings = {name: yaml.safe_load(value) for name, _, value in pairs}
     run = training.train(Experiment.from_profile(profile, **settings))
     for part in ("validation", "test"):
         print(f"{part}:", ", ".join(f"{name} {run.metrics[part][name]:.3f}" for name in ("WA", "UA", "macro_f1")))
@@ -133,17 +130,15 @@ def quantize(
     calibrate: Annotated[str, Option(metavar="FOLDER", help="Training speech, for calibrated activations.")] = "",
 ) -> None:
     """Write a smaller or faster copy of an exported file."""
-    from sercore import export
-    from sercore.audio_files import read_audio
-    from sercore.export.quantization import MIN_UTTERANCES
+    from sercore import audio_files, export
 
-    calibrated = scheme in export.CALIBRATED
+    speech, calibrated = [], scheme in export.CALIBRATED
     _refuse(calibrated and not calibrate, f"{scheme} needs training speech to calibrate with; add --calibrate FOLDER.")
-    files, speech = _find_recordings([calibrate]) if calibrated else [], []
+    files = _find_recordings([calibrate]) if calibrated else []
 
     def add(recording: str) -> None:
-        if len(speech) < MIN_UTTERANCES:
-            speech.append(read_audio(recording))
+        if len(speech) < export.quantization.MIN_UTTERANCES:
+            speech.append(audio_files.read_audio(recording))
 
     _try_each(Random(0).sample(files, len(files)), add, "recordings")
     export.quantize(source, scheme, file, speech)
@@ -158,9 +153,8 @@ def benchmark(
 ) -> None:
     """Measure size, load time and latency (median and quartiles, in seconds) of ONNX files, which take turns."""
     from sercore.export import latency
-    from sercore.runtime import EmotionClassifier
 
-    named = {str(file): file for file in files if EmotionClassifier(file)}  # refuses what is no model
+    named = {str(file): file for file in files}
     for file, seconds in latency.measure_load(named).items():
         print(f"{file}: {latency.describe_file(file)['MB']:.2f} MB, loads in {1000 * seconds:.0f} ms")
     table = latency.tabulate_latency(named, (1, 3, 8), [threads], repeats)
@@ -229,24 +223,24 @@ def _find_recordings(places: list[str]) -> list[str]:
     return [*dict.fromkeys(found)]
 
 
-def _printer(as_json: bool | None, columns: Sequence[str], labels: Sequence[str]) -> Callable[[str, dict], None]:
-    """A function that prints rows at once, under a header where the form has one."""
-    table = csv.DictWriter(sys.stdout, [*columns, *labels], extrasaction="ignore", lineterminator="\n")
+def _stream_windows(stream, pieces) -> Iterator[dict]:
+    """The windows of a voice note, each as soon as it is known."""
+    count = 0
+    for piece in pieces:
+        completed = stream.feed(piece)
+        count += len(completed)
+        yield from completed
+    yield from stream.finish().windows[count:]
 
-    def show(file: str, row: dict) -> None:
-        row = {"file": file, "label": row["label"] if "label" in row else max(labels, key=row.get)} | row
-        row = json.loads(json.dumps(row), parse_float=lambda digits: round(float(digits), 6))
-        flat = row | (row.get("probabilities") or {})
-        if as_json:
-            print(json.dumps(row), flush=True)
-        elif as_json is False:
-            table.writerow(flat)
-            sys.stdout.flush()
-        else:
-            cells = ((name, flat.get(name)) for name in table.fieldnames[1:])
-            texts = ((name, f"{cell:.2f}" if isinstance(cell, float) else cell or "-") for name, cell in cells)
-            print("  ".join(f"{text:<{max(9, len(name))}}" for name, text in texts), file, flush=True)
 
-    if not as_json:
-        show("file", {name: name for name in table.fieldnames})
-    return show
+def _print_row(row: dict, names: Sequence[str], as_json: bool | None) -> None:
+    """One line, as an object (True), comma-separated (False) or of a table with the file at the end (None)."""
+    row = json.loads(json.dumps(row), parse_float=lambda digits: round(float(digits), 6))
+    cells = [(row | (row.get("probabilities") or {})).get(name) for name in names]
+    if as_json:
+        print(json.dumps(row))
+    elif as_json is False:
+        csv.writer(sys.stdout, lineterminator="\n").writerow(cells)
+    else:
+        texts = [f"{cell:.2f}" if isinstance(cell, float) else cell or "-" for cell in cells[1:]]
+        print("  ".join(f"{text:<{max(9, len(name))}}" for name, text in zip(names[1:], texts, strict=True)), cells[0])

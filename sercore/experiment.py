@@ -33,66 +33,37 @@ PRODUCTION = "production"  # section of a profile: what differs where the split 
 
 @dataclass(frozen=True)
 class Experiment:
-    """All that defines a run. The defaults are the paper's (its sections in brackets).
+    """All that defines a run. The defaults are the paper's, whose sections stand in brackets."""
 
-    Attributes:
-        profile: name of the profile the settings come from.
-        split: "loso" holds a session out [III-A]; "random" keeps utterances of the training corpora back, the paper's
-            production model [V-A]; "disjoint" keeps whole speakers back.
-        primary: corpus that is split by sessions and tested on [III-A].
-        permanent: corpus that is added to every training set, "" for none [III-A].
-        target: unseen corpus that the production model is tested on [V-B].
-        roots: folder of a corpus by its name; the others are searched for.
-        synthetic: every corpus is its synthetic stand-in, written at first use.
-        calm: RAVDESS calm merged into "neutral" (the paper's 864 utterances) or left out ("exclude").
-        drop_suspicious: leave out silent utterances and identical audio with two labels.
-        broken: what an unreadable file does: "report" (named, counted, left out) or "stop".
-        fold: 1 to 5, the session held out for testing [III-A]; means nothing to the production model.
-        geometry: backbone whose size and speed the quantization benchmark measures; its weights do not matter.
-        backbone: a Hugging Face model name or folder, or distilhubert-scratch, small, tiny [III-C].
-        max_seconds: longest input in seconds; the rest is cut [III-B].
-        length: pad every batch to max_seconds ("fixed", the paper) or to its "longest" utterance, masked [III-B].
-        augment: stochastic augmentation of training utterances [III-B].
-        epochs: most epochs [III-D].
-        batch_size: utterances per step [III-D].
-        learning_rate: peak of the cosine schedule [III-D].
-        warmup_ratio: share of all steps that warm up linearly [III-D].
-        weight_decay: of AdamW [III-D].
-        patience: epochs without a better validation UA before stopping [III-D].
-        gamma: focusing exponent of the loss [III-D].
-        label_smoothing: share of the target spread evenly over the classes [III-D].
-        seed: of everything random.
-        workers: processes that prepare batches; 0 prepares them in the training process.
-        variant: settings that differ from the profile's, as the run's name shows them.
-    """
-
-    profile: str = "paper"
+    profile: str = "paper"  # name of the profile the settings come from
+    # "loso" holds a session out [III-A]; "random" keeps utterances of the training corpora back, the paper's production
+    # model [V-A]; "disjoint" keeps whole speakers back.
     split: str = "loso"
-    primary: str = "iemocap"
-    permanent: str = "cremad"
-    target: str = "ravdess"
-    roots: dict = field(default_factory=dict, hash=False)
-    synthetic: bool = False
-    calm: str = "neutral"
-    drop_suspicious: bool = False
-    broken: str = "report"
-    fold: int = 1
-    geometry: str = "distilhubert-scratch"
-    backbone: str = "ntu-spml/distilhubert"
-    max_seconds: float = 8.0
-    length: str = "fixed"
-    augment: bool = True
-    epochs: int = 25
-    batch_size: int = 16
-    learning_rate: float = 5e-5
-    warmup_ratio: float = 0.1
-    weight_decay: float = 0.01
-    patience: int = 6
-    gamma: float = 2.0
-    label_smoothing: float = 0.1
-    seed: int = 0
-    workers: int = 0
-    variant: str = ""
+    primary: str = "iemocap"  # corpus that is split by sessions and tested on [III-A]
+    permanent: str = "cremad"  # corpus that is added to every training set, "" for none [III-A]
+    target: str = "ravdess"  # unseen corpus that the production model is tested on [V-B]
+    roots: dict = field(default_factory=dict, hash=False)  # folder of a corpus by its name; others are searched for
+    synthetic: bool = False  # every corpus is its synthetic stand-in, written at first use
+    calm: str = "neutral"  # RAVDESS calm is merged into neutral (the paper's 864 utterances); "exclude" leaves it out
+    drop_suspicious: bool = False  # leave out silent utterances and identical audio with two labels
+    broken: str = "report"  # an unreadable file is named, counted and left out; "stop" ends the run
+    fold: int = 1  # 1 to 5, the session held out for testing [III-A]; means nothing to the production model
+    geometry: str = "distilhubert-scratch"  # backbone whose size and speed the benchmark measures, whatever its weights
+    backbone: str = "ntu-spml/distilhubert"  # Hugging Face name or folder, or distilhubert-scratch, small, tiny [III-C]
+    max_seconds: float = 8.0  # longest input in seconds; the rest is cut [III-B]
+    length: str = "fixed"  # pads batches to max_seconds; "longest" to their longest utterance, masked [III-B]
+    augment: bool = True  # stochastic augmentation of training utterances [III-B]
+    epochs: int = 25  # most epochs [III-D]
+    batch_size: int = 16  # utterances per step [III-D]
+    learning_rate: float = 5e-5  # peak of the cosine schedule [III-D]
+    warmup_ratio: float = 0.1  # share of all steps that warm up linearly [III-D]
+    weight_decay: float = 0.01  # of AdamW [III-D]
+    patience: int = 6  # epochs without a better validation UA before stopping [III-D]
+    gamma: float = 2.0  # focusing exponent of the loss [III-D]
+    label_smoothing: float = 0.1  # share of the target spread evenly over the classes [III-D]
+    seed: int = 0  # of everything random
+    workers: int = 0  # processes that prepare batches; 0 prepares them in the training process
+    variant: str = ""  # settings that differ from the profile's, as the run's name shows them
 
     def __post_init__(self):
         for setting in fields(self):
@@ -129,11 +100,7 @@ class Experiment:
 
     @classmethod
     def from_file(cls, file: Path) -> "Experiment":
-        """Reads the experiment.json of a run.
-
-        Raises:
-            ValueError: a setting that this version does not know.
-        """
+        """Reads the experiment.json of a run; a setting that this version does not know is a ValueError."""
         return cls(**_known(json.loads(Path(file).read_text(encoding="utf-8")), str(file)))
 
     @property

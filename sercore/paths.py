@@ -3,10 +3,12 @@
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import chain
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
+INSTALLED = (PACKAGE / "results").is_dir()  # then the package carries copies of what lies elsewhere in the project
 # Mounts of hosted notebooks and how many levels below them a corpus may lie. Kaggle mounts a dataset
 # as /kaggle/input/<dataset> or as /kaggle/input/datasets/<owner>/<dataset>.
 MOUNTS = {Path("/kaggle/input"): 6, Path("/content/drive/MyDrive"): 3}
@@ -24,33 +26,28 @@ def corpus_root(name: str, markers: tuple[str, ...], given: str = "") -> Path:
         FileNotFoundError: no such folder; the line says where it was looked for and what to do.
     """
     variable = f"SERCORE_{name.upper()}"
-    if named := given or os.environ.get(variable, ""):
+    if named := given or os.environ.get(variable):
         folder = Path(named).expanduser().absolute()
         if folder.is_dir():
             return folder
         source = f"the setting roots[{name!r}]" if given else variable
         raise FileNotFoundError(f"{name}: {source} names {folder}, which is not a folder; correct it.")
-    for folder in (workspace() / "data" / name, PROJECT / "data" / name):
+    for folder in chain((workspace() / "data" / name, PROJECT / "data" / name), _search_mounts(markers)):
         if folder.is_dir():
             return folder
-    for mount, depth in MOUNTS.items():
-        if found := _find(markers, mount, depth):
-            return found
     raise FileNotFoundError(
         f"{name}: no corpus folder in data/{name} nor under {', '.join(map(str, MOUNTS))}; "
         f"set {variable} to its folder (how to obtain it: appendix 'Obtaining the corpora')."
     )
 
 
-def _find(markers: tuple[str, ...], mount: Path, depth: int) -> Path | None:
-    """The shallowest folder below `mount` that holds a marker, in sorted order."""
-    level = [mount] if mount.is_dir() else []
-    for _ in range(depth):
-        for folder in level:
-            if any((folder / marker).is_dir() for marker in markers):
-                return folder
-        level = [child for folder in level for child in sorted(folder.iterdir()) if child.is_dir()]
-    return None
+def _search_mounts(markers: tuple[str, ...]) -> Iterator[Path]:
+    """The folders below the mounts that hold a marker, the shallowest first, in sorted order."""
+    for mount, depth in MOUNTS.items():
+        level = [mount]
+        for _ in range(depth):
+            yield from (folder for folder in level if any((folder / marker).is_dir() for marker in markers))
+            level = [child for folder in level for child in sorted(folder.glob("*/"))]
 
 
 def workspace() -> Path:
@@ -75,13 +72,13 @@ def synthetic_root() -> Path:
 
 
 def results_root() -> Path:
-    """Folder of the small committed results, published/ and open/; an installed package carries a copy."""
-    return _carried("results", PROJECT / "results")
+    """Folder of the small committed results, published/ and open/."""
+    return (PACKAGE if INSTALLED else PROJECT) / "results"
 
 
 def profiles_root() -> Path:
-    """Folder of the profiles; an installed package carries a copy."""
-    return _carried("profiles", PROJECT / "workflow" / "profiles")
+    """Folder of the profiles."""
+    return (PACKAGE if INSTALLED else PROJECT / "workflow") / "profiles"
 
 
 def current_profile() -> str:
@@ -89,17 +86,9 @@ def current_profile() -> str:
     return os.environ.get("SERCORE_PROFILE") or "demo"
 
 
-def _carried(name: str, folder: Path) -> Path:
-    return folder if folder.is_dir() else PACKAGE / name
-
-
 @contextmanager
 def whole_file(file: str | Path) -> Iterator[Path]:
-    """Gives a path beside a file to write to, and renames it at the end: the file is there whole or not at all.
-
-    Raises:
-        OSError: it cannot be written; the line says what to do.
-    """
+    """A path to write to, renamed to `file` at the end, so whole or not at all; an OSError says what to do."""
     file = Path(file)
     part = file.with_name(f".{file.name}.{os.getpid()}.part")
     try:

@@ -11,22 +11,17 @@ FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 
 
 def split_audio(audio, sample_rate: float) -> tuple[Iterable, float]:
-    """Waveforms one after the other, and their rate in Hz.
+    """Waveforms one after the other and their rate in Hz; raises as `open_audio`, and a TypeError for anything else.
 
     Args:
         audio: file, waveform (samples,) or iterable of waveforms.
         sample_rate: of a waveform, in Hz; that of a file is in the file.
-
-    Raises:
-        FileNotFoundError, ValueError: as `open_audio`.
-        TypeError: none of these.
     """
     if isinstance(audio, str | Path):
         return open_audio(audio)
     if hasattr(audio, "__array__"):
         audio = np.asarray(audio)
-        whole = audio.ndim != 1
-        return [audio] if whole else np.split(audio, range(PIECE, len(audio), PIECE)), sample_rate
+        return np.split(audio, range(PIECE, len(audio), PIECE)) if audio.ndim == 1 else [audio], sample_rate
     if isinstance(audio, Iterable):
         return audio, sample_rate
     raise TypeError(f"audio is {type(audio).__name__}; give a file, a waveform or an iterable of waveforms.")
@@ -39,14 +34,14 @@ def check_waveform(samples) -> np.ndarray:
         ValueError: channels, another shape or type, or numbers that are not finite.
     """
     samples = np.asarray(samples)
-    if samples.ndim == 2:
-        axis = int(np.argmin(samples.shape))
-        raise ValueError(f"audio of the shape {samples.shape} has channels; average them: audio.mean(axis={axis}).")
-    if samples.ndim != 1:
-        raise ValueError(f"audio has the shape {samples.shape}; give waveforms (samples,).")
-    if samples.dtype.kind != "f" and samples.dtype.name not in FULL_SCALE:
-        raise ValueError(f"audio is of the type {samples.dtype}; give floats, int16 or int32.")
-    waveform = (samples / FULL_SCALE.get(samples.dtype.name, 1)).astype(np.float32)
+    shape, kind = samples.shape, samples.dtype
+    if len(shape) == 2:
+        raise ValueError(f"audio of the shape {shape} has channels; average them: audio.mean(axis={np.argmin(shape)}).")
+    if len(shape) != 1:
+        raise ValueError(f"audio has the shape {shape}; give waveforms (samples,).")
+    if kind.kind != "f" and kind.name not in FULL_SCALE:
+        raise ValueError(f"audio is of the type {kind}; give floats, int16 or int32.")
+    waveform = (samples / FULL_SCALE.get(kind.name, 1)).astype(np.float32)
     if not np.isfinite(waveform).all():
         raise ValueError("audio holds values that are not finite.")
     return waveform
@@ -57,6 +52,5 @@ def read_raw(stream) -> Iterator[np.ndarray]:
     rest = b""
     while data := stream.read1(2 * PIECE):
         data = rest + data
-        whole = len(data) // 2 * 2
-        rest = data[whole:]
-        yield np.frombuffer(data[:whole], "<i2")
+        yield np.frombuffer(data, "<i2", len(data) // 2)
+        rest = data[len(data) // 2 * 2 :]

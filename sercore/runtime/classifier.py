@@ -23,22 +23,20 @@ class EmotionClassifier:
     Audio is one waveform (samples,), a batch (batch, samples) whose shorter rows end in zeros, or a file. Numbers are
     floats of any level, int16 or int32. Silence at both ends is trimmed; what is then longer than `max_seconds` is cut.
 
+    Args:
+        path: of the ONNX file.
+        threads: processor threads of one prediction; None leaves it to ONNX Runtime.
+
     Attributes:
         labels: the emotions, in the order of the probabilities.
         metadata: all that the file says about itself: corpora, scores, license and so on.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: not a whole ONNX file, or none with what `export_onnx` writes into it.
     """
 
     def __init__(self, path: str | Path, threads: int | None = None):
-        """Loads a file.
-
-        Args:
-            path: of the ONNX file.
-            threads: processor threads of one prediction; None leaves it to ONNX Runtime.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: not a whole ONNX file, or none with what `export_onnx` writes into it.
-        """
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; write it with `sercore export`.")
         options = onnxruntime.SessionOptions()
@@ -55,25 +53,18 @@ class EmotionClassifier:
         self.labels = tuple(self.metadata["labels"])
 
     def predict(self, audio, sample_rate: float = SAMPLE_RATE) -> dict[str, float]:
-        """The probability of each label for one waveform or file.
-
-        Raises:
-            FileNotFoundError, ValueError: as `probabilities`, or a batch.
-        """
+        """The probability of each label for one waveform or file; raises as `probabilities` does, and for a batch."""
         found = self.probabilities(audio, sample_rate)
         if found.ndim == 2:
             raise ValueError("predict takes one waveform; for a batch use probabilities.")
         return dict(zip(self.labels, found.tolist(), strict=True))
 
     def probabilities(self, audio, sample_rate: float = SAMPLE_RATE) -> np.ndarray:
-        """Probabilities in the order of `labels`.
+        """Probabilities in the order of `labels`: (labels,) for a waveform or file, (batch, labels); float32.
 
         Args:
             audio: waveform (samples,), batch (batch, samples) or file. Channels are averaged only for a file.
             sample_rate: of an array, in Hz; other rates than 16 kHz are converted here. That of a file is in the file.
-
-        Returns:
-            (labels,) for a waveform or file, (batch, labels) for a batch; float32.
 
         Raises:
             FileNotFoundError: no such file.
@@ -93,10 +84,10 @@ def _as_batch(audio, sample_rate: float) -> np.ndarray:
     audio = np.asarray(audio)
     if audio.ndim != 2 or 0 < audio.shape[1] < len(audio):  # more rows than samples are channels
         return resample(check_waveform(audio), sample_rate)[None]
-    rows = [check_waveform(row) for row in audio]
-    if sample_rate != SAMPLE_RATE:  # without the zeros that end a row, as filtering would fill them
-        rows = [resample(np.trim_zeros(row, "b") if row.any() else row, sample_rate) for row in rows]
-    batch = np.zeros((len(rows), max(map(len, rows), default=0)), np.float32)
-    for place, row in zip(batch, rows, strict=True):
-        place[: len(row)] = row
-    return batch
+    batch = check_waveform(audio.ravel()).reshape(audio.shape)
+    if sample_rate == SAMPLE_RATE or not len(batch):
+        return batch
+    # Without the zeros that end a row, as filtering would fill them.
+    rows = [resample(np.trim_zeros(row, "b") if row.any() else row, sample_rate) for row in batch]
+    longest = max(map(len, rows))
+    return np.stack([np.pad(row, (0, longest - len(row))) for row in rows])

@@ -28,8 +28,7 @@ class SileroNetwork:
         tails = np.vstack([self._context, frames[:, -CONTEXT:]])
         self._context = tails[-1]
         inputs = {"input": np.hstack([tails[:-1], frames]), "h": self._h, "c": self._c}
-        outputs = ["speech_probs", "hn", "cn"]
-        probabilities, self._h, self._c = self._session.run(outputs, inputs)
+        probabilities, self._h, self._c = self._session.run(["speech_probs", "hn", "cn"], inputs)
         return probabilities
 
 
@@ -53,14 +52,7 @@ class SpeechDetector:
         self._pending = None  # padded start and unpadded end of a segment whose pad is not sure yet
 
     def feed(self, samples: np.ndarray) -> list[tuple[int, int]]:
-        """Takes more audio.
-
-        Args:
-            samples: float32 (samples,) at 16 kHz, any number of them.
-
-        Returns:
-            Start and end, in samples from the beginning, of each segment that became final.
-        """
+        """Takes float32 (samples,) at 16 kHz; gives start and end, in samples, of each segment that became final."""
         samples = np.concatenate([self._rest, samples])
         whole = len(samples) // FRAME * FRAME
         self._rest = samples[whole:]
@@ -99,13 +91,7 @@ class SpeechDetector:
         return max(0, (self._reached if self._start is None else self._start) - self._pad)
 
     def _advance(self, probability: float, samples: int) -> list[tuple[int, int]]:
-        """Takes in a frame of which `samples` are recorded."""
-        self._judge(probability)
-        self._reached += samples
-        return self._release_segments()
-
-    def _judge(self, probability: float) -> None:
-        """The hysteresis of `get_speech_timestamps`, for the frame that begins at `_reached`."""
+        """The hysteresis of `get_speech_timestamps`, for the next frame, of which `samples` are recorded."""
         undecided = self._quiet is not None and self._reached - self._quiet >= UNDECIDED * SAMPLE_RATE
         if probability >= self._threshold:
             self._quiet = None
@@ -116,11 +102,13 @@ class SpeechDetector:
                 if self._certain is not None:
                     self._pending = self._certain, self._quiet
                 self._start = self._quiet = self._certain = None
+        self._reached += samples
+        return self._release_segments()
 
     def _release_segments(self) -> list[tuple[int, int]]:
         """The segment before, once it is sure where the next one begins, or that none is near."""
         begin, end = (self._reached if place is None else place for place in (self._start, self._quiet))
-        grown = self._start is not None and self._certain is None and end - begin > self._min_speech
+        grown = self._certain is None and end - begin > self._min_speech
         pad, segments = self._pad, []
         if self._pending and (grown or begin - self._pending[1] >= 2 * pad):
             start, end = self._pending

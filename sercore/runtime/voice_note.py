@@ -1,13 +1,12 @@
 """A voice note, from any length of audio: where somebody speaks, the emotion of each window, and what it comes to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from math import inf, nan
 
 import numpy as np
 
 from sercore.audio_files import SAMPLE_RATE, resampler
 from sercore.runtime.audio_stream import check_waveform, split_audio
-from sercore.runtime.classifier import EmotionClassifier
 from sercore.runtime.vad import SpeechDetector
 from sercore.runtime.voice_note_settings import DEFAULTS, VoiceNoteSettings
 
@@ -16,27 +15,19 @@ BLOCK_SECONDS = 0.512  # taken at once, whatever chunks come, so that the result
 
 @dataclass(frozen=True, eq=False)
 class VoiceNote:
-    """What was found in a recording.
+    """What was found in a recording. Where nobody speaks there are no windows, and what comes of them is None or NaN.
 
-    Attributes:
-        seconds: of the recording.
-        segments: speech, float64 (segments, 2): start and end in seconds.
-        windows: what was classified, a dict each: start, end (seconds), speech (share of the window, 0..1), weight
-            (seconds of speech that are in no earlier window) and the probability of each label.
-        probabilities: the aggregate of the windows, by label; None where nobody speaks.
-        label: the most probable one; None where nobody speaks.
-        certainty: 1 - entropy / log(labels) of `probabilities`: 0 where all are equal, 1 where one is sure; NaN where
-            nobody speaks.
-        agreement: share of the speech, by weight, whose window has this label; NaN where nobody speaks.
+    A window is a dict: start, end (seconds), speech (share of the window, 0..1), weight (seconds of speech that are in
+    no earlier window) and the probability of each label.
     """
 
-    seconds: float
-    segments: np.ndarray
-    windows: list[dict]
-    probabilities: dict[str, float] | None = None
-    label: str | None = None
-    certainty: float = float("nan")
-    agreement: float = float("nan")
+    seconds: float  # of the recording
+    segments: np.ndarray  # speech, float64 (segments, 2): start and end in seconds
+    windows: list[dict]  # what was classified
+    probabilities: dict[str, float] | None = None  # the aggregate of the windows, by label
+    label: str | None = None  # the most probable one
+    certainty: float = nan  # 1 - entropy / log(labels) of `probabilities`: 0 where all are equal, 1 where one is sure
+    agreement: float = nan  # share of the speech, by weight, whose window has this label
 
     @property
     def speech_seconds(self) -> float:
@@ -59,31 +50,27 @@ class VoiceNoteStream:
     >>> for chunk in microphone:  # doctest: +SKIP
     ...     print(*stream.feed(chunk))
     >>> note = stream.finish()  # doctest: +SKIP
+
+    Args:
+        classifier: an `EmotionClassifier`, for the windows.
+        sample_rate: of the chunks to come, in Hz; other rates than 16 kHz are converted.
+        settings: see `VoiceNoteSettings`.
+
+    Raises:
+        ValueError: an impossible rate, or a window longer than the model takes at once.
     """
 
     def __init__(self, classifier, sample_rate: float = SAMPLE_RATE, settings: VoiceNoteSettings = DEFAULTS):
-        """Begins a note.
-
-        Args:
-            classifier: an `EmotionClassifier`, for the windows.
-            sample_rate: of the chunks to come, in Hz; other rates than 16 kHz are converted.
-            settings: see `VoiceNoteSettings`.
-
-        Raises:
-            ValueError: an impossible rate, or a window longer than the model takes at once.
-        """
-        limit = classifier.metadata["max_seconds"]
-        if settings.window > limit:
+        if settings.window > (limit := classifier.metadata["max_seconds"]):
             raise ValueError(f"window is {settings.window} s; this model takes at most {limit} s at once.")
         self._classifier, self._settings = classifier, settings
         self._detector = SpeechDetector(settings)
         self._rate, self._resampler = sample_rate, resampler(sample_rate)
         spans = settings.window, settings.overlap, settings.max_pause
-        self._window, overlap, self._max_pause = (round(span * SAMPLE_RATE) for span in spans)
-        self._hop = self._window - overlap
+        self._window, self._overlap, self._max_pause = (round(span * SAMPLE_RATE) for span in spans)
         self._waiting, self._fed, self._finished = np.zeros(0, np.float32), 0, False  # at the rate of the chunks
         self._audio, self._origin = np.zeros(0, np.float32), 0  # kept at 16 kHz, and the position of its first sample
-        self._passage, self._next, self._classified = None, 0, 0  # its start and end; next window; end of the last
+        self._passage, self._covered = None, 0  # its start and end; end of its last window, at first its start
         self._segments, self._rows = [], []
 
     @property
@@ -92,17 +79,13 @@ class VoiceNoteStream:
         return self._fed / self._rate
 
     def feed(self, samples) -> list[dict]:
-        """Takes more audio.
+        """Takes more audio and gives the windows that it completed, as in `VoiceNote.windows`.
 
         Args:
             samples: one waveform (samples,), of any length: floats, int16 or int32.
 
-        Returns:
-            The windows that this completed, as in `VoiceNote.windows`.
-
         Raises:
-            ValueError: channels, another type, numbers that are not finite, or the note is finished. The note stays
-                as it was.
+            ValueError: channels, another type, not finite, or the note is finished. The note stays as it was.
         """
         if self._finished:
             raise ValueError("this voice note is finished; begin another VoiceNoteStream.")
@@ -122,7 +105,6 @@ class VoiceNoteStream:
             raise ValueError("there is no audio: the voice note is empty.")
         if not self._finished:
             self._process(self._waiting, last=True)
-            self._end_passage()
             self._finished = True
         seconds = (self._origin + len(self._audio)) / SAMPLE_RATE
         segments, labels = np.reshape(self._segments, (-1, 2)) / SAMPLE_RATE, self._classifier.labels
@@ -136,71 +118,62 @@ class VoiceNoteStream:
         return VoiceNote(seconds, segments, self._rows, probabilities, label, measure_certainty(total), agreement)
 
     def _process(self, block: np.ndarray, last: bool = False) -> None:
+        """Finds speech in a block, classifies the windows that this completes, and drops audio that none will need."""
         if self._resampler:
             block = self._resampler.resample_chunk(block, last=last)
         self._audio = np.concatenate([self._audio, block])
-        segments = self._detector.feed(block)
-        for segment in segments + (self._detector.finish() if last else []):
-            self._segments.append(segment)
-            self._extend(*segment)
-        if last:
-            return
-        if self._detector.ongoing:
-            self._extend(*self._detector.ongoing)
-        settled = self._detector.settled
-        if self._passage and settled - self._passage[1] > self._max_pause:
-            self._end_passage()
-        keep = max(self._passage[0], self._classified - self._window) if self._passage else settled
-        self._audio, self._origin = self._audio[keep - self._origin :], keep
+        segments = self._detector.feed(block) + (self._detector.finish() if last else [])
+        self._segments += segments
+        ongoing, settled, windows = self._detector.ongoing, self._detector.settled, []
+        for start, end in [*segments, ongoing] if ongoing else segments:
+            windows += self._end_passage(start) + self._extend_passage(start, end)
+        windows += self._end_passage(inf if last else settled)
+        for window in windows:
+            self._classify(*window)
+        if not last:
+            keep = max(self._passage[0], self._covered - self._window) if self._passage else settled
+            self._audio, self._origin = self._audio[keep - self._origin :], keep
 
-    def _extend(self, start: int, end: int) -> None:
-        """Speech goes on from `start` to `end` at least, in the passage or, after a long pause, in a new one."""
-        if self._passage and start - self._passage[1] > self._max_pause:
-            self._end_passage()
+    def _extend_passage(self, start: int, end: int) -> list[tuple[int, int, int]]:
+        """The windows that speech from `start` to `end` at least completes: start, end of the one before, and end."""
         if not self._passage:
-            self._next = start
-        self._passage = (self._passage[0] if self._passage else start), end
-        while self._next + self._window <= end:
-            self._classify(self._next, self._next + self._window)
-            self._next += self._hop
+            self._covered = start
+        first = self._passage[0] if self._passage else start
+        self._passage, windows = (first, end), []
+        while (begin := max(first, self._covered - self._overlap)) + self._window <= end:
+            windows.append((begin, self._covered, begin + self._window))
+            self._covered = begin + self._window
+        return windows
 
-    def _end_passage(self) -> None:
-        """What none of its windows covers gets one that ends with it."""
-        if self._passage and self._classified < self._passage[1]:
-            first, last = self._passage
-            self._classify(max(first, last - self._window), last)
-        self._passage = None
+    def _end_passage(self, position: float) -> list[tuple[int, int, int]]:
+        """Where speech that goes on at `position` is too late for the passage: the window for what none covers yet."""
+        if not self._passage or position - self._passage[1] <= self._max_pause:
+            return []
+        (start, end), self._passage = self._passage, None
+        return [(max(start, end - self._window), self._covered, end)] if self._covered < end else []
 
-    def _classify(self, start: int, end: int) -> None:
-        fresh = max(start, self._classified)
+    def _classify(self, start: int, covered: int, end: int) -> None:
+        """Adds the window from `start` to `end`; speech before `covered` is in earlier ones."""
+        spans = np.array([*self._segments, self._detector.ongoing or (0, 0)])
+        speech, fresh = (int(np.diff(spans.clip(first, end)).sum()) for first in (start, covered))
         place = {"start": start / SAMPLE_RATE, "end": end / SAMPLE_RATE}
-        share = {"speech": self._speech(start, end) / (end - start), "weight": self._speech(fresh, end) / SAMPLE_RATE}
+        share = {"speech": speech / (end - start), "weight": fresh / SAMPLE_RATE}
         audio = self._audio[start - self._origin : end - self._origin]
         self._rows.append(place | share | self._classifier.predict(audio))
-        self._classified = end
-
-    def _speech(self, start: int, end: int) -> int:
-        """Samples of speech between two positions, of which the later is no later than what is certain."""
-        known = [*self._segments, self._detector.ongoing or (0, 0)]
-        return sum(max(0, min(last, end) - max(first, start)) for first, last in known)
 
 
 def analyze_voice_note(
-    audio,
-    classifier: EmotionClassifier,
-    sample_rate: float = SAMPLE_RATE,
-    settings: VoiceNoteSettings = DEFAULTS,
-    progress: Callable[[float], None] | None = None,
+    audio, classifier, sample_rate: float = SAMPLE_RATE, settings: VoiceNoteSettings = DEFAULTS, progress=None
 ) -> VoiceNote:
     """Where somebody speaks in a recording, the emotion of each window, and what it comes to.
 
     Args:
         audio: a file that libsndfile reads, of any rate and number of channels (averaged); a waveform (samples,); or
             waveforms one after the other. Files and iterables are never held whole.
-        classifier: for the windows.
+        classifier: an `EmotionClassifier`, for the windows.
         sample_rate: of a waveform, in Hz. That of a file is in the file.
         settings: see `VoiceNoteSettings`.
-        progress: called with the seconds analysed so far.
+        progress: a function, called with the seconds analysed so far.
 
     Raises:
         FileNotFoundError: no such file.
@@ -217,22 +190,16 @@ def analyze_voice_note(
 
 
 def aggregate_windows(probabilities: np.ndarray, weights: np.ndarray, how: str) -> np.ndarray:
-    """One distribution from those of all windows.
+    """One distribution (labels,), with the sum 1, from those of all windows.
 
     Args:
         probabilities: (windows, labels).
         weights: (windows,); only "weighted" uses them.
         how: one of `AGGREGATES`.
-
-    Returns:
-        (labels,), with the sum 1.
     """
-    if how == "weighted":
-        return np.average(probabilities, axis=0, weights=weights)
-    if how == "mean":
-        return probabilities.mean(axis=0)
-    middle = np.median(probabilities, axis=0)
-    return middle / middle.sum() if middle.any() else probabilities.mean(axis=0)
+    if how == "median" and (medians := np.median(probabilities, axis=0)).any():  # all 0 they say nothing
+        return medians / medians.sum()
+    return np.average(probabilities, axis=0, weights=weights if how == "weighted" else None)
 
 
 def measure_certainty(probabilities: np.ndarray) -> float:

@@ -1,50 +1,36 @@
 """Every number that decides how a voice note is analysed, in one place."""
 
-from dataclasses import dataclass
-from math import isfinite
+from dataclasses import dataclass, fields
+from math import inf
 from numbers import Real
 
 AGGREGATES = ("weighted", "mean", "median")
-NUMBERS = ("threshold", "release", "min_speech", "min_silence", "pad", "max_pause", "window", "overlap")
 
 
 @dataclass(frozen=True)
 class VoiceNoteSettings:
-    """The settings of a voice note. Lengths are rounded to whole samples at 16 kHz.
+    """The settings of a voice note; a ValueError for a value that cannot be meant.
 
-    Attributes:
-        vad: look for speech with Silero's network; False counts all of the recording as speech.
-        threshold: probability at which speech begins.
-        release: probability below which speech may end; at most `threshold`.
-        min_speech: seconds; bursts that are not longer are dropped.
-        min_silence: seconds below `release` that end a segment.
-        pad: seconds added to both ends of a segment; neighbours nearer than two of them meet at the middle.
-        max_pause: seconds; a longer pause between segments ends a passage.
-        window: seconds the classifier gets at once, at most.
-        overlap: seconds by which a window of a long passage reaches into the one before; less than `window`.
-        aggregate: of the windows: "weighted" by their speech, plain "mean", or "median" of each class, renormalised.
-
-    Raises:
-        ValueError: a value that cannot be meant.
+    Lengths are in seconds and are rounded to whole samples at 16 kHz.
     """
 
-    vad: bool = True
-    threshold: float = 0.5
-    release: float = 0.35
-    min_speech: float = 0.25
-    min_silence: float = 0.1
-    pad: float = 0.03
-    max_pause: float = 1.0
-    window: float = 8.0
-    overlap: float = 0.0
-    aggregate: str = "weighted"
+    vad: bool = True  # look for speech with Silero's network; False counts all of the recording as speech
+    threshold: float = 0.5  # probability at which speech begins
+    release: float = 0.35  # probability below which speech may end; at most `threshold`
+    min_speech: float = 0.25  # bursts that are not longer are dropped
+    min_silence: float = 0.1  # time below `release` that ends a segment
+    pad: float = 0.03  # added to both ends of a segment; neighbours nearer than two of them meet at the middle
+    max_pause: float = 1.0  # a longer pause between segments ends a passage
+    window: float = 8.0  # what the classifier gets at once, at most
+    overlap: float = 0.0  # of a window of a long passage with the one before; less than `window`
+    aggregate: str = "weighted"  # of the windows: by their speech, plain "mean", or renormalised "median" of each class
 
     def __post_init__(self):
         self._require("vad", isinstance(self.vad, bool), "True or False")
-        for name in NUMBERS:
+        for name in [field.name for field in fields(self) if field.type is float]:
             number = getattr(self, name)
-            real = isinstance(number, Real) and not isinstance(number, bool) and isfinite(number)
-            self._require(name, real and number >= 0, "a number, 0 or more")
+            real = isinstance(number, Real) and not isinstance(number, bool)
+            self._require(name, real and 0 <= number < inf, "a number, 0 or more")
         self._require("threshold", 0 < self.threshold <= 1, "a probability above 0")
         self._require("release", 0 < self.release <= self.threshold, f"above 0, at most threshold ({self.threshold})")
         self._require("window", self.window >= 0.1, "at least 0.1 s")
