@@ -6,6 +6,7 @@ from dataclasses import asdict
 import pytest
 
 from sercore.experiment import Experiment
+from sercore.paths import profiles_root
 
 
 def test_defaults_are_the_papers():
@@ -22,8 +23,10 @@ def test_paper_profile_is_the_defaults():
 
 
 @pytest.mark.parametrize("profile", ["demo", "open", "paper"])
-def test_every_profile_loads(profile):
+def test_every_profile_loads_and_names_itself(profile):
+    """So that papermill, which is given the file with -f, hands the right name to a page."""
     assert Experiment.from_profile(profile).profile == profile
+    assert f"\nprofile: {profile}\n" in (profiles_root() / f"{profile}.yaml").read_text(encoding="utf-8")
 
 
 def test_name_has_arm_fold_and_what_differs_from_the_profile():
