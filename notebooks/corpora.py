@@ -55,8 +55,7 @@ show_banner(experiment)
 # %%
 tables, audio = {}, {}
 for name in dict.fromkeys([*experiment.corpora, experiment.target]):
-    root = "synthetic" if experiment.synthetic else experiment.roots.get(name, "")
-    tables[name], audio[name] = cache_audio(load_corpus(name, root, experiment.calm))
+    tables[name], audio[name] = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
 titles = {name: CORPORA[name].title for name in tables}
 utterances = pd.concat(tables.values(), ignore_index=True)
 utterances["corpus"] = pd.Categorical(utterances["corpus"].map(titles), titles.values())

@@ -173,8 +173,7 @@ def count_corpora(
     experiment = Experiment.from_profile(profile)
 
     def count(name: str) -> None:
-        root = "synthetic" if experiment.synthetic else experiment.roots.get(name, "")
-        table = data.load_corpus(name, root, experiment.calm)
+        table = data.load_corpus(name, experiment.root(name), experiment.calm)
         table = data.cache_audio(table)[0] if decode else table
         doubtful = data.find_suspicious(table).groupby("problem")["utterance"].agg(list).to_dict() if decode else {}
         counts = ", ".join(f"{emotion} {number}" for emotion, number in table["emotion"].value_counts().items())

@@ -123,6 +123,10 @@ class Experiment:
         """Name of the run: arm, fold (or the production model's split) and what differs from the profile."""
         return "-".join(filter(None, (self.arm, self.part, self.variant)))
 
+    def root(self, corpus: str) -> str:
+        """Where a corpus lies, as `load_corpus` takes it: its folder in `roots`, "synthetic", or "" to search."""
+        return self.roots.get(corpus) or ("synthetic" if self.synthetic else "")
+
     def identity(self) -> dict:
         """The settings that make two runs the same experiment."""
         return {name: value for name, value in asdict(self).items() if name not in CIRCUMSTANCES}

@@ -128,6 +128,11 @@ def test_where_and_how_fast_make_no_other_experiment():
     assert here.identity() != Experiment(synthetic=True).identity()
 
 
+def test_a_folder_that_is_named_wins_over_the_synthetic_corpus():
+    mixed = Experiment(synthetic=True, roots={"cremad": "/mine"})
+    assert (mixed.root("cremad"), mixed.root("iemocap"), Experiment().root("iemocap")) == ("/mine", "synthetic", "")
+
+
 def test_an_experiment_is_read_as_it_was_written(tmp_path):
     experiment = Experiment.from_profile("demo", fold=2, roots={"cremad": "x"})
     (tmp_path / "experiment.json").write_text(json.dumps(asdict(experiment)))

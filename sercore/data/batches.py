@@ -45,8 +45,7 @@ def load_target(experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]
 
 
 def _load(name: str, experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:
-    root = experiment.roots.get(name) or ("synthetic" if experiment.synthetic else "")
-    table, audio = cache_audio(load_corpus(name, root, experiment.calm))
+    table, audio = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
     unreadable = {reason: names for reason, names in table.attrs["left_out"].items() if reason.startswith("unreadable")}
     for reason, names in unreadable.items():
         print(f"{name}: left out {len(names)} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}): {reason}")
