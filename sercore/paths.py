@@ -1,5 +1,6 @@
 """Where things lie, and how a file comes to lie there whole. The only module that reads environment variables."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -100,3 +101,9 @@ def whole_file(file: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_json(file: str | Path, content: dict) -> None:
+    """Writes a JSON file, whole or not at all."""
+    with whole_file(file) as part:
+        part.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")

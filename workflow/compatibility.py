@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from sercore.audio_files import SAMPLE_RATE
-from sercore.paths import runs_root, whole_file
+from sercore.paths import runs_root, write_json
 
 HERE = Path(__file__).parent
 # Versions of onnxruntime, oldest first, and what they need besides.
@@ -88,20 +88,15 @@ def main(out: str, *models: str) -> None:
     """Runs every model everywhere and writes one file."""
     golden = runs_root() / "runtimes" / "golden.json"
     given = {"sample_rate": SAMPLE_RATE, "waveforms": make_waveforms()}
-    _write_json(golden, given)
+    write_json(golden, given)
     folders = dict(model.split("=", 1) for model in models)
     found = {name: compare_runtimes(folder, golden) for name, folder in folders.items()}
-    _write_json(Path(out), given | {"models": found})
+    write_json(Path(out), given | {"models": found})
 
 
 def _read_json(command: list) -> dict:
     done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
-
-
-def _write_json(file: Path, content: dict) -> None:
-    with whole_file(file) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

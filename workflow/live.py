@@ -17,7 +17,7 @@ from compatibility import WEB, web_package
 from sercore.audio_files import SAMPLE_RATE
 from sercore.demo import draw_voice, express_emotion, speak
 from sercore.page import format_arm
-from sercore.paths import whole_file
+from sercore.paths import write_json
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings
 from sercore.runtime.vad import NETWORK
 
@@ -53,8 +53,7 @@ def fill_folder(model: str | Path, folder: str | Path) -> dict:
         soundfile.write(folder / EXAMPLE, speak_example(), SAMPLE_RATE)
     except (OSError, subprocess.SubprocessError) as error:
         settings = {"ready": False, "reason": f"This copy of the book has no model to try: {_line(error)}. {REMEDY}"}
-    with whole_file(folder / "settings.json") as part:
-        part.write_text(json.dumps(settings, indent=1) + "\n")
+    write_json(folder / "settings.json", settings)
     return settings
 
 

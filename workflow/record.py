@@ -8,7 +8,7 @@ import json
 import pandas as pd
 
 from sercore.experiment import FOLDS
-from sercore.paths import results_root, runs_root, whole_file
+from sercore.paths import results_root, runs_root, whole_file, write_json
 from sercore.training import Run, find_runs
 
 PROFILE = "open"
@@ -55,8 +55,7 @@ def record() -> None:
         sources["loso"] = describe_runs(folds, ("fold", "permanent"))
     if len(production) == 2:
         sources["production"] = describe_runs(production, ("split",))
-    with whole_file(file) as part:
-        part.write_text(json.dumps(sources, indent=1) + "\n", encoding="utf-8")
+    write_json(file, sources)
     for source in tables:
         table = pd.read_csv(source).round(6)
         with whole_file(folder / source.name) as part:

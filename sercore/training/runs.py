@@ -77,14 +77,9 @@ def claim(experiment: Experiment) -> Path:
             path.rename(aside)
             print(f"{path} was trained by other code ({code}); kept as {aside.name}, training anew.")
     if not begun.is_file():
-        write_json(path / "experiment.json", asdict(experiment))
-        write_json(begun, _describe_environment())
+        paths.write_json(path / "experiment.json", asdict(experiment))
+        paths.write_json(begun, _describe_environment())
     return path
-
-
-def write_json(file: Path, content: dict) -> None:
-    with paths.whole_file(file) as part:
-        part.write_text(json.dumps(content, indent=1) + "\n")
 
 
 def code_fingerprint() -> str:

@@ -22,7 +22,7 @@ from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
 from sercore.training.focal_loss import AdaptiveFocalLoss
 from sercore.training.model import build_classifier
-from sercore.training.runs import LAST, Run, claim, read_run, write_json
+from sercore.training.runs import LAST, Run, claim, read_run
 
 POOL = 8  # batches that are sorted together by length
 COLUMNS = ("train_loss", "validation_loss", "WA", "UA", "macro_f1", "learning_rate", "seconds")  # of history.csv
@@ -177,7 +177,7 @@ def _write_results(trainer: transformers.Trainer, path: Path, split: Split, audi
     history = pd.read_csv(path / "history.csv")
     results = {name: score(table["y_true"], table["y_pred"]) for name, table in tables.items()}
     results |= {"best_epoch": int(history["epoch"][history["UA"].argmax()]), "epochs": len(history)}
-    write_json(path / LAST, results | {"parameters": trainer.model.num_parameters()})
+    paths.write_json(path / LAST, results | {"parameters": trainer.model.num_parameters()})
     shutil.rmtree(path / "checkpoints")
 
 

@@ -8,8 +8,9 @@ import pytest
 
 from sercore import paths
 from sercore.experiment import Experiment
+from sercore.paths import write_json
 from sercore.training import code_fingerprint, find_runs, read_run, runs
-from sercore.training.runs import claim, write_json
+from sercore.training.runs import claim
 
 EXPERIMENT = Experiment.from_profile("demo", fold=2)
 
