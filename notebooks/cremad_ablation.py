@@ -131,14 +131,6 @@ scores = scores.join(pd.DataFrame(f1)).reindex(columns=["arm", "fold", *METRICS]
 folds = scores.groupby("arm", sort=False)[[*METRICS]]
 
 
-def show_intervals(found, titles, caption):
-    """Two arms and the gain in points, each with its 95 % interval."""
-    table = found.set_axis(pd.MultiIndex.from_product([[*titles, "gain (points)"], ["value", "low", "high"]]), axis=1)
-    table["gain (points)"] *= 100
-    form = dict.fromkeys(table.columns[6:], "{:+.1f}")
-    return show_table(table.rename(index=METRICS).rename_axis(None), caption, form)
-
-
 def show_arms(means, sds, caption):
     """Mean ± spread of two arms and the gain in points, the better arm in bold."""
     gain = 100 * (means.iloc[:, 1] - means.iloc[:, 0]).round(9)
@@ -198,8 +190,12 @@ predictions = {arm: pd.concat([run.predictions for run in runs if run.experiment
 pooled = bootstrap_scores(predictions[one], predictions[other]).filter(METRICS, axis="index").rename_axis("score")
 recorded = page.read_open("ablation").set_index("score")
 page.stack(
-    show_intervals(pooled, titles, "Pooled over the folds: value and 95 % interval, speakers drawn again."),
-    show_intervals(recorded, ["RAVDESS", "RAVDESS + CREMA-D"], "The same on open corpora (results/open)."),
+    page.show_gains(
+        pooled, [*titles, "gain (points)"], "Pooled over the folds: value and 95 % interval, speakers drawn again."
+    ),
+    page.show_gains(
+        recorded, ["RAVDESS", "RAVDESS + CREMA-D", "gain (points)"], "The same on open corpora (results/open)."
+    ),
 )
 
 # %% tags=["hide-input"]

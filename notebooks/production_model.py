@@ -112,20 +112,14 @@ show_figure(figure, caption, f"Losses and scores by epoch; epoch {best_epoch} of
 
 
 # %%
-def show_leak(found, caption):
-    """Both hold-outs and the difference in points, each with its 95 % interval."""
-    titles = [SPLITS["disjoint"], SPLITS["random"], "difference (points)"]
-    table = found.set_axis(pd.MultiIndex.from_product([titles, ["value", "low", "high"]]), axis=1)
-    table["difference (points)"] *= 100
-    form = dict.fromkeys(table.columns[6:], "{:+.1f}")
-    return show_table(table.rename(index=METRICS).rename_axis(None), caption, form)
-
-
+titles = [SPLITS["disjoint"], SPLITS["random"], "difference (points)"]
 leak = bootstrap_scores(runs["disjoint"].predictions, runs["random"].predictions, paired=False)
 leak = leak.filter(METRICS, axis="index").rename_axis("score")
 page.stack(
-    show_leak(leak, "Scores of the two models on their own hold-outs, 95 % intervals, speakers drawn again."),
-    show_leak(page.read_open("leak").set_index("score"), "The same on open corpora (results/open)."),
+    page.show_gains(
+        leak, titles, "Scores of the two models on their own hold-outs, 95 % intervals, speakers drawn again."
+    ),
+    page.show_gains(page.read_open("leak").set_index("score"), titles, "The same on open corpora (results/open)."),
 )
 
 # %% tags=["hide-input"]

@@ -9,6 +9,7 @@ from sercore.page.display import (
     show_audio,
     show_banner,
     show_figure,
+    show_gains,
     show_players,
     show_provenance,
     show_table,

@@ -13,7 +13,7 @@ from IPython.display import HTML
 from sercore.audio_files import SAMPLE_RATE, read_audio
 from sercore.data import CORPORA
 from sercore.data.preprocessing import MAX_SECONDS
-from sercore.labels import EMOTIONS
+from sercore.labels import COLORS, EMOTIONS
 from sercore.paths import runs_root, whole_file
 
 METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{name}": f"F1 {name}" for name in EMOTIONS}
@@ -40,7 +40,7 @@ def show_banner(experiment) -> HTML:
     """Says at the top of a page what the values of an experiment are worth."""
     kind = "demo" if experiment.synthetic else "paper" if experiment.primary == "iemocap" else "open"
     text = BANNERS[kind].format(arm=format_arm(experiment.arm))
-    color = {"demo": "#c1272d", "open": "#e8a33d", "paper": "#2b4c8c"}[kind]  # where the book's stylesheet is absent
+    color = COLORS[{"demo": "anger", "open": "happiness", "paper": "sadness"}[kind]]  # as in the book's stylesheet
     style = f"border-left: 5px solid {color}; padding: 0.6em 1em; margin: 1em 0"
     return HTML(f'<div class="banner banner-{kind}" role="note" style="{style}">{text}</div>')
 
@@ -58,6 +58,20 @@ def show_table(frame: pd.DataFrame, caption: str, form=None, index: bool = True,
     if frame.empty:
         return HTML(f"<p>{escape(caption)} There are none.</p>")
     return HTML(_table(frame, caption, form, index, bold, safe=False))
+
+
+def show_gains(found: pd.DataFrame, titles: list[str], caption: str) -> HTML:
+    """Scores of two models and the gain in points, each with its 95 % interval.
+
+    Args:
+        found: of two models, from `bootstrap_scores`.
+        titles: of the one, of the other, of the gain.
+        caption: printed above.
+    """
+    table = found.set_axis(pd.MultiIndex.from_product([titles, ["value", "low", "high"]]), axis=1)
+    table[titles[2]] *= 100
+    form = dict.fromkeys(table.columns[6:], "{:+.1f}")
+    return show_table(table.rename(index=METRICS).rename_axis(None), caption, form)
 
 
 def show_figure(figure, caption: str, alt: str = "") -> HTML:
