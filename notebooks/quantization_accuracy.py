@@ -41,6 +41,7 @@ import numpy as np
 import pandas as pd
 
 from sercore import paths
+from sercore.audio_files import read_audio
 from sercore.data import load_split, load_target
 from sercore.evaluation import bootstrap_scores, tabulate_predictions
 from sercore.experiment import Experiment
@@ -73,10 +74,12 @@ files = write_scheme_files(run, run.path / "onnx", calibration)
 
 
 # %%
-def predict_utterances(file: Path, table: pd.DataFrame) -> pd.DataFrame:
-    """Predictions of an ONNX file for utterances as recorded, one by one."""
-    classifier = EmotionClassifier(file, threads=1)
-    return tabulate_predictions(table, np.stack([classifier.probabilities(path) for path in table["path"]]))
+def predict_utterances(files: dict[str, Path], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    """Predictions of each ONNX file for utterances as recorded, one by one; each is decoded once."""
+    classifiers = {name: EmotionClassifier(file, threads=1) for name, file in files.items()}
+    waveforms = map(read_audio, table["path"])
+    rows = [{name: own.probabilities(waveform) for name, own in classifiers.items()} for waveform in waveforms]
+    return {name: tabulate_predictions(table, np.stack([row[name] for row in rows])) for name in files}
 
 
 def measure_drift(exact: pd.DataFrame, own: pd.DataFrame) -> dict:
@@ -89,7 +92,7 @@ with TemporaryDirectory() as folder:
     tried = {"fp32": files["fp32"]}
     for name in METHODS:
         tried[name] = quantize(files["fp32"], "w8a8-conv", f"{folder}/{name}.onnx", calibration, method=name)
-    validation = {name: predict_utterances(file, split.validation) for name, file in tried.items()}
+    validation = predict_utterances(tried, split.validation)
 methods = pd.DataFrame({name: measure_drift(validation["fp32"], validation[name]) for name in METHODS}).T
 in_use = signature(quantize).parameters["method"].default
 DRIFT = {"drift_mean": "{:.5f}", "drift_most": "{:.4f}", "agreement": "{:.1%}"}
@@ -115,10 +118,8 @@ def measure_losses(predictions: dict[str, pd.DataFrame]) -> pd.DataFrame:
 
 
 parts = {"hold_out": split.test, "target": target}
-predictions = {
-    name: {key: predict_utterances(file, part) for key, file in files.items()} for name, part in parts.items()
-}
-losses = pd.concat({name: measure_losses(own) for name, own in predictions.items()}, names=["utterances"])
+losses = {name: measure_losses(predict_utterances(files, part)) for name, part in parts.items()}
+losses = pd.concat(losses, names=["utterances"])
 form = DRIFT | dict.fromkeys(GAIN, "{:+.2%}")
 show_table(losses, "Scores; drift, agreement and gain of UA against fp32.", form=form)
 
