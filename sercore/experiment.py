@@ -17,14 +17,17 @@ CHOICES = {
     "calm": ("neutral", "exclude"),
     "broken": ("report", "stop"),
     "length": ("fixed", "longest"),
+    "augmentation": ("paper", "views", "none"),
+    "head": ("trained", "regression"),
 }
 INFINITE = float("inf")
 RANGES = {
     "fold": (FOLDS[0], FOLDS[-1]),
     "warmup_ratio": (0, 1),
     "label_smoothing": (0, 1),
+    "interpolation": (0, 1),
     **dict.fromkeys(("max_seconds", "epochs", "batch_size", "learning_rate", "patience"), (1e-9, INFINITE)),
-    **dict.fromkeys(("weight_decay", "gamma", "seed", "workers"), (0, INFINITE)),
+    **dict.fromkeys(("weight_decay", "gamma", "seed", "workers", "steps", "adapter_rank"), (0, INFINITE)),
 }
 # What says where and how fast, not what: two runs that differ in these alone are the same experiment.
 CIRCUMSTANCES = ("roots", "target", "geometry", "broken", "workers")
@@ -49,16 +52,22 @@ class Experiment:
     broken: str = "report"  # an unreadable file is named, counted and left out; "stop" ends the run
     fold: int = 1  # 1 to 5, the session held out for testing [III-A]; means nothing to the production model
     geometry: str = "distilhubert-scratch"  # backbone whose size and speed the benchmark measures, whatever its weights
-    backbone: str = "ntu-spml/distilhubert"  # Hugging Face name or folder, or distilhubert-scratch, small, tiny [III-C]
+    backbone: str = "ntu-spml/distilhubert"  # Hugging Face name or folder, or one of `build_classifier`'s own [III-C]
     max_seconds: float = 8.0  # longest input in seconds; the rest is cut [III-B]
     length: str = "fixed"  # pads batches to max_seconds; "longest" to their longest utterance, masked [III-B]
-    augment: bool = True  # stochastic augmentation of training utterances [III-B]
+    # Of training utterances: "paper" is the paper's [III-B], "views" of `sercore.data.views` destroy the sentence too.
+    augmentation: str = "paper"
     epochs: int = 25  # most epochs [III-D]
+    steps: int = 0  # most optimizer steps, so many whole epochs as they begin, instead of `epochs`; 0 for `epochs`
     batch_size: int = 16  # utterances per step [III-D]
     learning_rate: float = 5e-5  # peak of the cosine schedule [III-D]
     warmup_ratio: float = 0.1  # share of all steps that warm up linearly [III-D]
     weight_decay: float = 0.01  # of AdamW [III-D]
     patience: int = 6  # epochs without a better validation UA before stopping [III-D]
+    adapter_rank: int = 0  # of low-rank adapters on a pretrained backbone's layers, trained instead of them; 0 for none
+    interpolation: float = 1.0  # share of the way from the pretrained weights to the fine-tuned ones that is kept
+    head: str = "trained"  # "regression" refits the last layer by logistic regression on the embeddings
+    bfloat16: bool = False  # mixed precision on processors too (a GPU that can always does)
     gamma: float = 2.0  # focusing exponent of the loss [III-D]
     label_smoothing: float = 0.1  # share of the target spread evenly over the classes [III-D]
     seed: int = 0  # of everything random
@@ -75,6 +84,8 @@ class Experiment:
         for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in {low:g}..{high:g}.")
+        if self.interpolation < 1 and not self.adapter_rank:
+            raise ValueError(f"interpolation is {self.interpolation}; it scales an adapter: set adapter_rank too.")
         if self.permanent == self.primary:
             raise ValueError(f"permanent and primary are both {self.primary!r}; name another permanent corpus, or ''.")
 

@@ -51,6 +51,17 @@ def _search_mounts(markers: tuple[str, ...]) -> Iterator[Path]:
             level = [child for folder in level for child in sorted(folder.glob("*/"))]
 
 
+def whisper_base() -> str:
+    """Whisper-base's encoder: the folder in SERCORE_TEACHER, else its name on the hub."""
+    return os.environ.get("SERCORE_TEACHER") or "openai/whisper-base"
+
+
+def student_root() -> Path:
+    """Folder of the distilled student: the one that was distilled here, else the one that is carried."""
+    own = runs_root() / "open" / "distillation" / "model"
+    return own if own.is_dir() else PACKAGE / "models" / "student"
+
+
 def workspace() -> Path:
     """Where results may be written: the checkout, or the working folder where there is none or it is read-only."""
     own = (PROJECT / "pyproject.toml").is_file() and os.access(PROJECT, os.W_OK)

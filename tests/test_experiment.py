@@ -59,12 +59,15 @@ def test_fold_out_of_range_is_refused(fold):
     [
         ({"epochs": "two"}, "epochs is 'two'; it must be of type int"),
         ({"epochs": 2.5}, "epochs is 2.5; it must be of type int"),
-        ({"augment": 1}, "augment is 1; it must be of type bool"),
+        ({"bfloat16": 1}, "bfloat16 is 1; it must be of type bool"),
         ({"roots": "data"}, "roots is 'data'; it must be of type dict"),
         ({"length": "shortest"}, "choose one of 'fixed', 'longest'"),
         ({"split": "speaker"}, "choose one of 'loso', 'random', 'disjoint'"),
         ({"permanent": "iemocap"}, "permanent and primary are both 'iemocap'"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
+        ({"interpolation": 0.5}, "interpolation is 0.5; it scales an adapter: set adapter_rank too"),
+        ({"interpolation": 1.5}, "interpolation is 1.5; it must lie in 0..1"),
+        ({"augmentation": "more"}, "choose one of 'paper', 'views', 'none'"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
     ],
 )
@@ -91,13 +94,13 @@ def test_a_profile_may_be_a_file_of_ones_own(tmp_path):
 @pytest.mark.parametrize("split", ["random", "disjoint"])
 def test_the_production_section_counts_for_the_production_model(split):
     production = Experiment.from_profile("open", split=split)
-    assert (production.primary, production.permanent, production.epochs, production.patience) == ("cremad", "", 16, 16)
+    assert (production.primary, production.permanent, production.steps) == ("cremad", "", 1500)
     assert production.backbone == Experiment.from_profile("open").backbone  # as in the rest of the profile
 
 
 def test_the_production_section_does_not_count_for_the_folds():
     folds = Experiment.from_profile("open")
-    assert (folds.split, folds.primary, folds.permanent, folds.epochs) == ("loso", "ravdess", "cremad", 8)
+    assert (folds.split, folds.primary, folds.permanent, folds.steps) == ("loso", "ravdess", "cremad", 600)
 
 
 @pytest.mark.parametrize(
@@ -106,7 +109,7 @@ def test_the_production_section_does_not_count_for_the_folds():
         ({}, "cremad-production-random"),
         ({"fold": 3}, "cremad-production-random"),
         ({"epochs": 3}, "cremad-production-random-epochs=3"),
-        ({"epochs": 16}, "cremad-production-random"),
+        ({"steps": 1500}, "cremad-production-random"),
         ({"permanent": "iemocap"}, "cremad+iemocap-production-random"),
         ({"split": "disjoint", "seed": 1}, "cremad-production-disjoint-seed=1"),
     ],

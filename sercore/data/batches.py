@@ -11,9 +11,11 @@ from sercore.data.audio_cache import cache_audio, find_suspicious
 from sercore.data.augmentation import augment
 from sercore.data.corpora import load_corpus
 from sercore.data.splits import Split, loso_split, production_split
+from sercore.data.views import draw_view
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
 
+DRAWS = {"paper": augment, "views": draw_view}  # by the setting `augmentation`
 MIN_SECONDS = 0.12  # shorter utterances are padded to it: the smallest backbones need 1,888 samples for one frame
 
 
@@ -62,14 +64,15 @@ class UtteranceDataset(torch.utils.data.Dataset):
     Args:
         part: table of utterances.
         audio: from `cache_audio`; holds at least those utterances.
-        seed: of the augmentation; None for none.
+        augmentation: as of `Experiment`.
+        seed: of the augmentation.
     """
 
-    def __init__(self, part: pd.DataFrame, audio: datasets.Dataset, seed: int | None = None):
+    def __init__(self, part: pd.DataFrame, audio: datasets.Dataset, augmentation: str = "none", seed: int = 0):
         self.rows = pd.Series(range(len(audio)), list(audio["utterance"])).reindex(part["utterance"]).to_numpy()
         self.labels = part["emotion"].map(EMOTIONS.index).to_numpy()
         self.seconds = part["seconds"].to_numpy()
-        self.audio, self.seed, self.epoch = audio, seed, 0
+        self.audio, self.draw, self.seed, self.epoch = audio, DRAWS.get(augmentation), seed, 0
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -80,8 +83,8 @@ class UtteranceDataset(torch.utils.data.Dataset):
 
     def __getitem__(self, index: int) -> dict:
         waveform = self.audio[int(self.rows[index])]["waveform"]
-        if self.seed is not None:
-            waveform = augment(waveform, (self.seed, self.epoch, index))
+        if self.draw is not None:
+            waveform = self.draw(waveform, (self.seed, self.epoch, index))
         return {"input_values": waveform, "labels": int(self.labels[index])}
 
 

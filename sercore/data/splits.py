@@ -6,13 +6,14 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import GroupShuffleSplit, ShuffleSplit
+from sklearn.model_selection import ShuffleSplit
 from sklearn.utils.class_weight import compute_class_weight
 
 from sercore.experiment import FOLDS
 from sercore.labels import EMOTIONS
 
-HOLD_OUT = 0.05  # share of all utterances that production keeps back (section V-A)
+HOLD_OUT = 0.05  # share of all utterances that the paper's production model keeps back (section V-A)
+TESTING, VALIDATING = 5, 8  # where speakers are kept back, every fifth tests, and of the others every eighth validates
 
 
 @dataclass(frozen=True)
@@ -78,20 +79,28 @@ def loso_split(table: pd.DataFrame, fold: int, permanent: pd.DataFrame | None = 
 
 
 def production_split(table: pd.DataFrame, seed: int = 0, disjoint: bool = False) -> Split:
-    """Keeps 5 % back for validation and testing alike (section V-A).
+    """Keeps 5 % of the utterances back for validation and testing alike (section V-A), or a fifth of the speakers.
 
     Args:
         table: all utterances of all training corpora.
-        seed: of the shuffle.
-        disjoint: True keeps whole speakers back, False utterances, as the paper does (see `shared_speakers`).
+        seed: of the shuffle of utterances.
+        disjoint: True keeps whole speakers back, some to validate on and others to test on, whatever the seed; False
+            utterances, as the paper does (see `shared_speakers`).
 
     Raises:
-        ValueError: a path in two parts, or, when `disjoint`, a speaker.
+        ValueError: a path in two parts or, when `disjoint`, a speaker; or too few speakers for three parts.
     """
-    shuffle, groups = (GroupShuffleSplit, _who(table)) if disjoint else (ShuffleSplit, None)
-    splitter = shuffle(n_splits=1, test_size=HOLD_OUT, random_state=seed)
-    train, held = (table.iloc[rows].reset_index(drop=True) for rows in next(splitter.split(table, groups=groups)))
-    return _prove(Split(train, held, held), *(["path", "speaker"] if disjoint else ["path"]))
+    if disjoint:
+        who = _who(table)
+        speakers = sorted(set(who))
+        test = speakers[::TESTING]
+        validation = [name for name in speakers if name not in test][::VALIDATING]
+        rows = who.isin([*test, *validation]), who.isin(validation), who.isin(test)
+        train, held, tested = (table[part].reset_index(drop=True) for part in (~rows[0], *rows[1:]))
+        return _prove(Split(train, held, tested), "speaker", "path", "digest")
+    splitter = ShuffleSplit(n_splits=1, test_size=HOLD_OUT, random_state=seed)
+    train, held = (table.iloc[rows].reset_index(drop=True) for rows in next(splitter.split(table)))
+    return _prove(Split(train, held, held), "path")
 
 
 def shared_speakers(split: Split) -> list[str]:
@@ -118,7 +127,7 @@ def _prove(split: Split, *columns: str) -> Split:
     """Refuses an empty part, and a value of a column in two parts, unless these are the same table."""
     for name, part in split.parts.items():
         if part.empty:
-            raise ValueError(f"the {name} set is empty; are all five sessions of the corpus there?")
+            raise ValueError(f"the {name} set is empty; are all sessions, and speakers enough, of the corpus there?")
     for (one, first), (other, second) in combinations(split.parts.items(), 2):
         for column in () if first is second else columns:
             values = [set(_who(part) if column == "speaker" else part.get(column, ())) for part in (first, second)]

@@ -7,9 +7,11 @@ import numpy as np
 import pandas as pd
 import torch
 from scipy.special import softmax
+from transformers import PreTrainedModel
 
 from sercore import paths
 from sercore.data import Collator, UtteranceDataset
+from sercore.experiment import Experiment
 from sercore.training.model import load_classifier
 from sercore.training.runs import Run
 
@@ -27,7 +29,7 @@ def embed(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
     names = part["utterance"].str.cat(part["digest"], sep=" ").str.cat(sep="\n")
     file = run.path / "embeddings" / f"{hashlib.sha1(names.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
-        pooled = _pool(run, part, audio)
+        pooled = pool_utterances(load_classifier(run.path / "model"), run.experiment, part, audio)
         with paths.whole_file(file) as beside, open(beside, "wb") as stream:
             np.save(stream, pooled)
     return np.load(file)
@@ -46,12 +48,19 @@ def classify_embeddings(embeddings, head) -> np.ndarray:
 
 
 @torch.inference_mode()
-def _pool(run: Run, part: pd.DataFrame, audio: datasets.Dataset) -> np.ndarray:
-    """Batches hold utterances of similar length, which costs nothing where shorter ones are masked."""
-    device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = load_classifier(run.path / "model").to(device)
-    model.classifier = torch.nn.Identity()  # its logits are now what the last layer would see
-    order, collate = part["seconds"].to_numpy().argsort(), Collator(run.experiment.length, run.experiment.max_seconds)
+def pool_utterances(
+    model: PreTrainedModel, experiment: Experiment, part: pd.DataFrame, audio: datasets.Dataset
+) -> np.ndarray:
+    """What the last layer, `classifier`, sees of each utterance, float32 (utterances, dimensions).
+
+    Batches hold utterances of similar length, which costs nothing where shorter ones are masked.
+    """
+    model = model.to("cuda" if torch.cuda.is_available() else "cpu").eval()
+    pooled, order = [], part["seconds"].to_numpy().argsort()
+    collate = Collator(experiment.length, experiment.max_seconds)
     batches = torch.utils.data.DataLoader(UtteranceDataset(part, audio), BATCH, sampler=order, collate_fn=collate)
-    inputs = ({name: batch[name].to(device) for name in batch if name != "labels"} for batch in batches)
-    return np.concatenate([model(**batch).logits.float().cpu().numpy() for batch in inputs])[order.argsort()]
+    keep = model.classifier.register_forward_pre_hook(lambda layer, inputs: pooled.append(inputs[0].float().cpu()))
+    for batch in batches:
+        model(**{name: values.to(model.device) for name, values in batch.items() if name != "labels"})
+    keep.remove()
+    return torch.cat(pooled).numpy()[order.argsort()]

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 from transformers import AutoModelForAudioClassification, HubertConfig, HubertForSequenceClassification, PreTrainedModel
 
+from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
 from sercore.labels import EMOTIONS
+from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig, read_whisper
 
 # DistilHuBERT's geometry: HuBERT Base's feature encoder under two transformer layers, without the layer norm between.
 DISTILHUBERT = {"num_hidden_layers": 2, "feat_proj_layer_norm": False}
@@ -26,48 +28,64 @@ TINY_BLOCKS = {"hidden_size": 48, "num_hidden_layers": 1, "intermediate_size": 9
 TINY_ENDS = {"num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 8, "classifier_proj_size": 48}
 TINY = SMALL | {"conv_dim": (8, 32, 48, 48, 48)} | TINY_BLOCKS | TINY_ENDS
 SCRATCH = {"distilhubert-scratch": DISTILHUBERT, "small": SMALL, "tiny": TINY}
+
+# For phones: 25 frames a second of an utterance's log-mel spectrogram, five of Whisper's layers at a width of 192.
+STUDENT_STEM = {"stem_strides": (2, 2), "position_kernel": 15, "mask_bins": 20}
+STUDENT_LAYERS = {"d_model": 192, "encoder_layers": 5, "encoder_attention_heads": 4, "encoder_ffn_dim": 576}
+STUDENT = STUDENT_STEM | STUDENT_LAYERS
 FILTERBANK = ("small", "tiny")  # their first convolution starts as one
 
 # SpecAugment is Hugging Face's default for HuBERT and not among the paper's augmentations (section III-B).
-SETTINGS = {
+LABELS = {
     "id2label": dict(enumerate(EMOTIONS)),
     "label2id": {emotion: number for number, emotion in enumerate(EMOTIONS)},
-    "apply_spec_augment": False,
 }
+SETTINGS = LABELS | {"apply_spec_augment": False}
+WHISPER = "whisper-base"
 
 
 def build_classifier(backbone: str) -> PreTrainedModel:
     """Makes a classifier that takes input_values (batch, samples) at 16 kHz and gives logits (batch, emotions).
 
     Args:
-        backbone: one of `SCRATCH` (random weights, all trained), or the name or folder of a Hugging Face
-            audio model (pretrained, its feature encoder frozen; the paper's is ntu-spml/distilhubert).
+        backbone: one of `SCRATCH` or student-scratch (random weights, all trained); student (distilled, all trained);
+            whisper-base (its first three layers, its stem frozen); or the name or folder of a Hugging Face audio model
+            (pretrained, its feature encoder frozen; the paper's is ntu-spml/distilhubert).
 
     Raises:
         OSError: it is neither here nor reachable on the hub.
         ValueError: it is, but takes no waveforms or classifies nothing.
     """
+    if backbone == "student-scratch":
+        return LogMelClassifier(LogMelConfig(**STUDENT, **LABELS))
     if backbone in SCRATCH:
         model = HubertForSequenceClassification(HubertConfig(**SCRATCH[backbone], **SETTINGS))
         if backbone in FILTERBANK:
             _start_as_filterbank(model.hubert.feature_extractor.conv_layers[0].conv.weight)
         return model
     try:
-        # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
-        model = AutoModelForAudioClassification.from_pretrained(backbone, ignore_mismatched_sizes=True, **SETTINGS)
-        model.freeze_feature_encoder()
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        if backbone == WHISPER:
+            model = read_whisper(paths.whisper_base(), **LABELS)
+            model.freeze_feature_encoder()
+        elif backbone == "student":
+            model = AutoModelForAudioClassification.from_pretrained(paths.student_root(), dtype=torch.float32)
+        else:
+            # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
+            model = AutoModelForAudioClassification.from_pretrained(backbone, ignore_mismatched_sizes=True, **SETTINGS)
+            model.freeze_feature_encoder()
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         kind, reason = OSError if isinstance(error, OSError) else ValueError, str(error).strip().partition("\n")[0]
         raise kind(
             f"backbone {backbone!r} is no model here or on the Hugging Face hub that classifies waveforms ({reason}); "
-            f"name a HuBERT, wav2vec 2.0 or WavLM, its folder, or what needs no download: {', '.join(SCRATCH)}."
+            f"name a HuBERT, wav2vec 2.0 or WavLM, its folder, {WHISPER} (SERCORE_TEACHER names its folder), or what "
+            f"needs no download: {', '.join([*SCRATCH, 'student', 'student-scratch'])}."
         ) from None
     return model
 
 
 def load_classifier(folder: str | Path) -> PreTrainedModel:
     """Reads a trained classifier from the `model/` of a run, ready to predict."""
-    return AutoModelForAudioClassification.from_pretrained(folder).eval()
+    return AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32).eval()
 
 
 @torch.no_grad()

@@ -19,10 +19,11 @@ import torch
 from sercore import paths
 from sercore.experiment import Experiment
 
-PACKAGES = ("torch", "transformers", "accelerate", "librosa", "soundfile", "soxr", "audiomentations", "numpy")
+PACKAGES = ("torch", "transformers", "peft", "accelerate", "librosa", "soundfile", "soxr", "audiomentations", "numpy")
 LAST = "metrics.json"  # written last: where it is, the run is finished
 # All code of this project that the numbers of a run depend on.
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
+APART = ("distillation.py",)  # what makes a backbone; a run depends on its weights, not on how they came about
 
 
 @dataclass(frozen=True)
@@ -85,7 +86,8 @@ def claim(experiment: Experiment) -> Path:
 def code_fingerprint() -> str:
     """Changes with any statement of `CODE`, not with comments or docstrings."""
     digest = hashlib.sha1()
-    for file in [file for pattern in CODE for file in sorted(paths.PACKAGE.glob(pattern))]:
+    files = [file for pattern in CODE for file in sorted(paths.PACKAGE.glob(pattern)) if file.name not in APART]
+    for file in files:
         tree = ast.parse(file.read_text(encoding="utf-8"))
         for node in ast.walk(tree):
             if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):

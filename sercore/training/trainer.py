@@ -13,15 +13,18 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
-from scipy.special import softmax
+from torch import nn
 
 from sercore import paths
 from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
 from sercore.evaluation.metrics import score, tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
+from sercore.training.adapter import add_adapter, save_adapter, scale_adapter
+from sercore.training.embeddings import classify_embeddings, pool_utterances
 from sercore.training.focal_loss import AdaptiveFocalLoss
 from sercore.training.model import build_classifier
+from sercore.training.regression_head import choose_head, write_head
 from sercore.training.runs import LAST, Run, claim, read_run
 
 POOL = 8  # batches that are sorted together by length
@@ -45,7 +48,7 @@ def train(experiment: Experiment) -> Run:
         transformers.set_seed(experiment.seed)
         trainer = _build_trainer(experiment, path, split, audio)
         trainer.train(resume_from_checkpoint=_last_checkpoint(path))
-        _write_results(trainer, path, split, audio)
+        _write_results(trainer.model, experiment, path, split, audio)
     return read_run(path)
 
 
@@ -110,11 +113,12 @@ class _Progress(transformers.TrainerCallback):
 
 def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> transformers.Trainer:
     loss = AdaptiveFocalLoss(class_weights(split.train), experiment.gamma, experiment.label_smoothing)
+    model = build_classifier(experiment.backbone)
     trainer = _SamplingTrainer(
-        model=build_classifier(experiment.backbone),
+        model=add_adapter(model, experiment.adapter_rank) if experiment.adapter_rank else model,
         args=_set_arguments(experiment, path, len(split.train)),
         data_collator=Collator(experiment.length, experiment.max_seconds),
-        train_dataset=UtteranceDataset(split.train, audio, experiment.seed if experiment.augment else None),
+        train_dataset=UtteranceDataset(split.train, audio, experiment.augmentation, experiment.seed),
         eval_dataset=UtteranceDataset(split.validation, audio),
         compute_loss_func=lambda outputs, labels, **_: loss.to(labels.device)(outputs.logits, labels),
         compute_metrics=_score_epoch,
@@ -130,14 +134,17 @@ def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: data
 
 
 def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> transformers.TrainingArguments:
+    steps_per_epoch = math.ceil(utterances / experiment.batch_size)
+    epochs = math.ceil(experiment.steps / steps_per_epoch) or experiment.epochs
+    mixed = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return transformers.TrainingArguments(
         output_dir=str(path / "checkpoints"),
-        num_train_epochs=experiment.epochs,
+        num_train_epochs=epochs,
         per_device_train_batch_size=max(1, experiment.batch_size // max(1, torch.cuda.device_count())),
         per_device_eval_batch_size=experiment.batch_size,
         learning_rate=experiment.learning_rate,
         lr_scheduler_type="cosine",
-        warmup_steps=round(experiment.warmup_ratio * experiment.epochs * math.ceil(utterances / experiment.batch_size)),
+        warmup_steps=round(experiment.warmup_ratio * epochs * steps_per_epoch),
         weight_decay=experiment.weight_decay,
         **dict.fromkeys(("eval_strategy", "save_strategy", "logging_strategy"), "epoch"),
         save_total_limit=2,
@@ -145,7 +152,9 @@ def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> trans
         metric_for_best_model="UA",
         restore_callback_states_from_checkpoint=True,
         seed=experiment.seed,
-        bf16=torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False),
+        bf16=mixed or experiment.bfloat16,
+        use_cpu=not torch.cuda.is_available(),
+        label_names=["labels"],
         dataloader_num_workers=experiment.workers,
         dataloader_pin_memory=torch.cuda.is_available(),
         disable_tqdm=not sys.stderr.isatty(),
@@ -167,22 +176,34 @@ def _last_checkpoint(path: Path) -> str | None:
     return folders[max(folders)] if folders else None
 
 
-def _write_results(trainer: transformers.Trainer, path: Path, split: Split, audio: datasets.Dataset) -> None:
-    tables = {name: _predict(trainer, getattr(split, name), audio) for name in ("validation", "test")}
+def _write_results(model: nn.Module, experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> None:
+    if experiment.adapter_rank:
+        scale_adapter(model, experiment.interpolation)
+    needed = ("validation", "test") if experiment.head == "trained" else ("train", "validation", "test")
+    parts = {name: getattr(split, name) for name in needed}
+    pooled = {name: pool_utterances(model, experiment, part, audio) for name, part in parts.items()}
+    if experiment.head == "regression":
+        known = [(pooled[name], parts[name]["emotion"].map(EMOTIONS.index)) for name in ("train", "validation")]
+        write_head(model.classifier, choose_head(*known))
+    if experiment.adapter_rank:
+        save_adapter(model, path / "adapter")
+        model = model.merge_and_unload()
+    head = model.classifier.weight.detach().cpu().numpy(), model.classifier.bias.detach().cpu().numpy()
+    tables = {name: _predict(pooled[name], head, parts[name]) for name in ("validation", "test")}
     with paths.whole_file(path / "predictions.csv") as part:
         tables["test"].to_csv(part, index=False)
-    trainer.save_model(str(path / "checkpoints" / "model"))
+    model.save_pretrained(path / "checkpoints" / "model")
     shutil.rmtree(path / "model", ignore_errors=True)
     (path / "checkpoints" / "model").rename(path / "model")
     history = pd.read_csv(path / "history.csv")
     results = {name: score(table["y_true"], table["y_pred"]) for name, table in tables.items()}
     results |= {"best_epoch": int(history["epoch"][history["UA"].argmax()]), "epochs": len(history)}
-    paths.write_json(path / LAST, results | {"parameters": trainer.model.num_parameters()})
+    paths.write_json(path / LAST, results | {"parameters": model.num_parameters()})
     shutil.rmtree(path / "checkpoints")
 
 
-def _predict(trainer: transformers.Trainer, part: pd.DataFrame, audio: datasets.Dataset) -> pd.DataFrame:
-    probabilities = softmax(trainer.predict(UtteranceDataset(part, audio)).predictions.astype(np.float64), axis=-1)
+def _predict(pooled: np.ndarray, head: tuple[np.ndarray, np.ndarray], part: pd.DataFrame) -> pd.DataFrame:
+    probabilities = classify_embeddings(pooled.astype(np.float64), head)
     if not np.isfinite(probabilities).all():
         raise ValueError("the model's outputs are not finite; lower learning_rate.")
     return tabulate_predictions(part, probabilities)

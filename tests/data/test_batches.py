@@ -43,8 +43,9 @@ def test_longer_utterances_are_cut():
     assert batch["input_values"].shape == (1, 8000)
 
 
-def test_every_epoch_draws_its_own_augmentation():
-    dataset = UtteranceDataset(PART, AUDIO, seed=3)
+@pytest.mark.parametrize("augmentation", ["paper", "views"])
+def test_every_epoch_draws_its_own_augmentation(augmentation):
+    dataset = UtteranceDataset(PART, AUDIO, augmentation, seed=3)
     draws = []
     for epoch in range(6):
         dataset.set_epoch(epoch)
@@ -102,8 +103,13 @@ def test_suspicious_utterances_are_dropped_when_asked_to(roots):
 @pytest.mark.parametrize("split", ["random", "disjoint"])
 def test_a_production_split_holds_every_utterance_of_every_training_corpus(roots, split):
     found, audio = production(roots, split)
-    assert sorted([*found.train["utterance"], *found.test["utterance"]]) == sorted(audio["utterance"])
+    parts = found.parts.values() if split == "disjoint" else (found.train, found.test)
+    assert sorted(pd.concat(parts)["utterance"]) == sorted(audio["utterance"])
     assert set(found.train["corpus"]) == {"iemocap", "cremad"}
+
+
+def test_the_random_split_validates_on_what_it_tests_on_as_the_paper_does(roots):
+    found, _ = production(roots, "random")
     pd.testing.assert_frame_equal(found.validation, found.test)
 
 

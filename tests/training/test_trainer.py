@@ -10,12 +10,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sercore.demo import write_corpus
 from sercore.evaluation import score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
-from sercore.training import build_classifier, train
+from sercore.training import build_classifier, load_classifier, train
+from sercore.training.adapter import load_adapter
 from sercore.training.trainer import EpochSampler, _last_checkpoint
 
 
@@ -32,8 +34,8 @@ def reference(settings, tmp_path_factory):
     return finish(start(settings, tmp_path_factory.mktemp("reference")))[0]
 
 
-def start(settings, runs_root) -> subprocess.Popen:
-    environment = os.environ | {"SERCORE_RUNS": str(runs_root), "OMP_NUM_THREADS": "1"}
+def start(settings, runs_root, **variables) -> subprocess.Popen:
+    environment = os.environ | {"SERCORE_RUNS": str(runs_root), "OMP_NUM_THREADS": "1"} | variables
     command = [sys.executable, str(Path(__file__).with_name("train_demo.py")), json.dumps(settings)]
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
     process.runs_root = Path(runs_root)
@@ -83,6 +85,40 @@ def test_killed_run_goes_on_and_ends_with_the_same_numbers(settings, reference, 
         assert (run / name).read_bytes() == (reference / name).read_bytes()
     pd.testing.assert_frame_equal(history(run), history(reference))
     assert (tmp_path / "demo" / "progress.log").read_text().splitlines(keepends=True)[:2] == first
+
+
+def test_killed_adapter_goes_on_and_ends_with_the_same_numbers(settings, tiny_whisper, tmp_path):
+    """Adapter, interpolation, refitted head: what a kill may interrupt beside the plain run's."""
+    settings = settings | {"backbone": "whisper-base", "adapter_rank": 4, "interpolation": 0.5, "head": "regression"}
+    settings |= {"augmentation": "views", "epochs": 3, "bfloat16": True}
+    teacher = {"SERCORE_TEACHER": str(tiny_whisper)}
+    whole, _ = finish(start(settings, tmp_path / "whole", **teacher))
+    process = start(settings, tmp_path / "cut", **teacher)
+    next(line for line in process.stdout if "· epoch" in line)
+    time.sleep(0.3)
+    process.kill()
+    process.communicate()
+    cut, lines = finish(start(settings, tmp_path / "cut", **teacher))
+    assert len(lines) < 3, "it began from scratch"
+    for name in ("predictions.csv", "metrics.json", "adapter/adapter_model.safetensors"):
+        assert (cut / name).read_bytes() == (whole / name).read_bytes()
+
+
+@torch.no_grad()
+def test_kept_adapter_on_its_backbone_is_the_model_of_the_run(settings, tiny_whisper, tmp_path, monkeypatch):
+    """The adapter is kept in half precision, hence the tolerance."""
+    settings = settings | {"backbone": "whisper-base", "adapter_rank": 4, "interpolation": 0.5, "head": "regression"}
+    run, _ = finish(start(settings | {"epochs": 1}, tmp_path, SERCORE_TEACHER=str(tiny_whisper)))
+    monkeypatch.setenv("SERCORE_TEACHER", str(tiny_whisper))
+    adapted = load_adapter(build_classifier("whisper-base"), run / "adapter").eval()
+    values = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    torch.testing.assert_close(adapted(values).logits, load_classifier(run / "model")(values).logits, atol=2e-2, rtol=0)
+
+
+def test_steps_bound_the_epochs(settings, tmp_path):
+    """A single step is one epoch, as far as epochs are whole, whatever `epochs` says."""
+    run, lines = finish(start(settings | {"steps": 1}, tmp_path))
+    assert len(lines) == 1 and json.loads((run / "metrics.json").read_text())["epochs"] == 1
 
 
 def test_every_epoch_is_a_line_of_the_profiles_progress(reference):

@@ -62,13 +62,16 @@ def discover_corpora() -> None:
             register_corpus(spec)
 
 
-def load_corpus(name: str, root: str | Path = "", calm: str = "neutral") -> pd.DataFrame:
+def load_corpus(
+    name: str, root: str | Path = "", calm: str = "neutral", kept: tuple[str, ...] = EMOTIONS
+) -> pd.DataFrame:
     """Reads a corpus into a table, one row per utterance of the emotions of `sercore.labels`.
 
     Args:
         name: a key of CORPORA.
         root: folder of the corpus; "" searches the usual places, "synthetic" writes a small corpus and reads that.
         calm: "neutral" counts calm as neutral (the paper's 864 utterances of RAVDESS), "exclude" leaves it out.
+        kept: the emotions that are read; others of the corpus, such as disgust, serve as speech without a label.
 
     Returns:
         Table sorted by utterance: utterance, path, corpus, speaker, sex, session (1 to 5), emotion, duration (seconds)
@@ -85,7 +88,7 @@ def load_corpus(name: str, root: str | Path = "", calm: str = "neutral") -> pd.D
     if str(root) == "synthetic":
         root = write_corpus(name, paths.synthetic_root() / name)
     folder = paths.corpus_root(name, spec.markers, str(root))
-    rows, left_out = _read(spec, folder, calm)
+    rows, left_out = _read(spec, folder, calm, kept)
     if not rows:
         reasons = "; ".join(f"{reason}: {len(names)}" for reason, names in left_out.items())
         raise ValueError(f"{name}: {folder} holds no usable utterance ({reasons}); replace the copy.")
@@ -97,7 +100,7 @@ def load_corpus(name: str, root: str | Path = "", calm: str = "neutral") -> pd.D
     return table
 
 
-def _read(spec: CorpusSpec, folder: Path, calm: str) -> tuple[list[dict], LeftOut]:
+def _read(spec: CorpusSpec, folder: Path, calm: str, kept: tuple[str, ...]) -> tuple[list[dict], LeftOut]:
     """One row per utterance kept, and the names left out by reason."""
     audio = find_audio(folder, spec.folders)
     labels, left_out = spec.read_labels(folder) if spec.read_labels else ({name: {} for name in audio}, {})
@@ -109,7 +112,7 @@ def _read(spec: CorpusSpec, folder: Path, calm: str) -> tuple[list[dict], LeftOu
     rows = []
     for utterance in utterances:
         try:
-            columns = _describe(spec, utterance, labels.get(utterance), calm)
+            columns = _describe(spec, utterance, labels.get(utterance), calm, kept)
             path = audio.get(utterance)
             rows.append({"utterance": utterance, "path": str(path), **columns, "duration": measure_audio(path)})
         except ValueError as reason:
@@ -117,7 +120,7 @@ def _read(spec: CorpusSpec, folder: Path, calm: str) -> tuple[list[dict], LeftOu
     return rows, left_out
 
 
-def _describe(spec: CorpusSpec, utterance: str, label: dict | None, calm: str) -> dict:
+def _describe(spec: CorpusSpec, utterance: str, label: dict | None, calm: str, kept: tuple[str, ...]) -> dict:
     """An utterance's own columns; ValueError says why it is left out."""
     name = spec.stem.fullmatch(utterance)
     if not name:
@@ -131,7 +134,7 @@ def _describe(spec: CorpusSpec, utterance: str, label: dict | None, calm: str) -
     emotion = spec.emotions[code]
     if emotion == "calm" and calm == "neutral":
         emotion = "neutral"
-    if emotion not in EMOTIONS:
+    if emotion not in kept:
         raise ValueError(f"another emotion: {emotion}")
     return columns | {"emotion": emotion}
 
