@@ -100,7 +100,7 @@ def test_the_production_section_counts_for_the_production_model(split):
 
 def test_the_production_section_does_not_count_for_the_folds():
     folds = Experiment.from_profile("open")
-    assert (folds.split, folds.primary, folds.permanent, folds.steps) == ("loso", "ravdess", "cremad", 600)
+    assert (folds.split, folds.primary, folds.permanent, folds.steps) == ("loso", "ravdess", "cremad", 330)
 
 
 @pytest.mark.parametrize(
