@@ -56,6 +56,11 @@ def whisper_base() -> str:
     return os.environ.get("SERCORE_TEACHER") or "openai/whisper-base"
 
 
+def unlabelled_root() -> str:
+    """Folder of CREMA-D's utterances of other emotions (SERCORE_CREMAD_UNLABELLED), "" where they lie with the rest."""
+    return os.environ.get("SERCORE_CREMAD_UNLABELLED", "")
+
+
 def student_root() -> Path:
     """Folder of the distilled student: the one that was distilled here, else the one that is carried."""
     own = runs_root() / "open" / "distillation" / "model"
