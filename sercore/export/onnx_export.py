@@ -18,6 +18,7 @@ from sercore.data.preprocessing import MAX_SECONDS, PEAK, PRE_EMPHASIS, SILENCE_
 from sercore.export.waveform_model import Graph
 from sercore.paths import whole_file
 from sercore.training import Run, code_fingerprint, load_classifier
+from sercore.training.log_mel_classifier import LogMelClassifier
 
 OPSET, IR = 17, 8  # the oldest opset with layer normalization as one operator, and the oldest IR that has it
 PREPROCESSING = (
@@ -37,7 +38,7 @@ def export_onnx(
     (batch, labels), as in training. Shorter rows are filled up with zeros; each gives what it gives alone.
 
     Args:
-        source: a finished run, or a classifier of the HuBERT family, left unchanged.
+        source: a finished run, or a HuBERT or `LogMelClassifier`, left unchanged.
         file: to write; its folder is made.
         length: "longest" or "fixed", as for `sercore.data.Collator`; None for the run's, else "longest".
         max_seconds: what is longer after trimming is cut; None for the run's, else 8.
@@ -51,8 +52,8 @@ def export_onnx(
     if run and not (run.path / "model").is_dir():
         raise FileNotFoundError(f"{run.path / 'model'}: no such folder, the run has no weights; train it again.")
     model = load_classifier(run.path / "model") if run else source
-    if not hasattr(model.config, "conv_kernel"):
-        raise ValueError(f"{type(model).__name__} has no convolutional feature encoder; export a HuBERT.")
+    if not (hasattr(model.config, "conv_kernel") or isinstance(model, LogMelClassifier)):
+        raise ValueError(f"{type(model).__name__} has no feature encoder; export a HuBERT or a LogMelClassifier.")
     metadata = {
         "labels": [model.config.id2label[number] for number in range(model.config.num_labels)],
         "sample_rate": SAMPLE_RATE,
@@ -63,6 +64,8 @@ def export_onnx(
         "parameters": model.num_parameters(),
         "sercore": __version__,
     } | (_origin(run) if run else NO_ORIGIN | {"backbone": model.config.model_type, "code": code_fingerprint()})
+    if notice := getattr(model.config, "notice", ""):
+        metadata["notice"] = notice
     opset = onnx.helper.make_opsetid("", OPSET)  # ONNX Runtime stamps the domains of all its operators, used or not
     graph = _traced(Graph(model, length, max_seconds)).graph
     proto = onnx.helper.make_model(graph, ir_version=IR, opset_imports=[opset], producer_name="sercore")
@@ -109,7 +112,7 @@ def _traced(graph: Graph) -> ModelProto:
     axes = {"waveform": rows | {1: "samples"}} | dict.fromkeys(names, rows)
     settings = {"opset_version": OPSET, "dynamic_axes": axes, "input_names": ["waveform"], "output_names": names}
     kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(category=DeprecationWarning, action="ignore"):
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
         torch.onnx.export(graph.eval(), (waveform,), traced, dynamo=False, **settings, **kept)
         optimize_model(traced, folded)

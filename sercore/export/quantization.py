@@ -15,7 +15,7 @@ import numpy as np
 import onnx
 import pandas as pd
 from google.protobuf.message import DecodeError
-from onnx import ModelProto, numpy_helper
+from onnx import ModelProto, NodeProto, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
 from onnxruntime.quantization.calibrate import CalibrationDataReader, CalibrationMethod
 from onnxruntime.transformers.fusion_gelu import FusionGelu
@@ -40,8 +40,10 @@ METHODS = {
 }
 CONVOLUTIONS, LINEAR = ["Conv"], ["MatMul"]
 WEIGHTED = {"Conv": 0, "MatMul": 1, "Gemm": 0}  # all operators with weights: axis of the output channels
-# In the names of layers: the preprocessing, the first convolution, and those whose weights take 4 bits.
-CHAIN, FIRST, FOUR_BITS = "/chain/", "/conv_layers.0/", ("/feed_forward/", "/attention/", "/pos_conv_embed/")
+# In the names of layers: preprocessing and spectrogram (8 bits do not hold eight decades of power), a HuBERT's first
+# convolution, and those whose weights take 4 bits.
+FRONT, FIRST = ("/chain/", "/log_mel/"), "/conv_layers.0/"
+FOUR_BITS = ("/feed_forward/", "/attention/", "/pos_conv_embed/", "/self_attn/", "/fc1/", "/fc2/")
 
 
 def sample_calibration(split: Split, count: int = MIN_UTTERANCES, seed: int = 0) -> list[np.ndarray]:
@@ -145,10 +147,10 @@ def _as_they_come(model: ModelProto, reduce_range: bool, **_) -> dict:
 
 
 def _paper(model: ModelProto, reduce_range: bool, **_) -> dict:
-    """quantize_dynamic over all operator types, kept off the preprocessing, which the paper's file does not hold."""
+    """quantize_dynamic over all operator types, kept off what stands in front, which the paper's file does not hold."""
     # Unsigned weights: ConvInteger with signed ones does not load before ONNX Runtime 1.24, and is slower than float.
-    chain = [node.name for node in model.graph.node if node.name.startswith(CHAIN)]
-    _apply(quantize_dynamic, model, reduce_range=reduce_range, nodes_to_exclude=chain, weight_type=QuantType.QUInt8)
+    front = [node.name for node in model.graph.node if _within(node, FRONT)]
+    _apply(quantize_dynamic, model, reduce_range=reduce_range, nodes_to_exclude=front, weight_type=QuantType.QUInt8)
     return {operator: {"weights": "uint8", "activations": "uint8, dynamic"} for operator in WEIGHTED}
 
 
@@ -179,9 +181,10 @@ def _eight_bit_weights(model: ModelProto, reduce_range: bool, **_) -> dict:
 def _four_bits(model: ModelProto, **_) -> dict:
     """Stores the int8 weights of the layers named in `FOUR_BITS` as 4-bit codes."""
     behind = {node.output[0]: node.input[0] for node in model.graph.node if node.op_type == "DequantizeLinear"}
-    layers = [node for node in model.graph.node if node.op_type in ("Conv", "MatMulInteger")]
-    pack(model, {behind.get(n.input[1], n.input[1]) for n in layers if any(part in n.name for part in FOUR_BITS)})
-    return {"stored in 4 bits": {"layers": [part.strip("/") for part in FOUR_BITS], "block": BLOCK}}
+    layers = [n for n in model.graph.node if n.op_type in ("Conv", "MatMulInteger") and _within(n, FOUR_BITS)]
+    pack(model, {behind.get(node.input[1], node.input[1]) for node in layers})
+    parts = [part.strip("/") for part in FOUR_BITS if any(part in node.name for node in layers)]
+    return {"stored in 4 bits": {"layers": parts, "block": BLOCK}}
 
 
 def _fused_gelu(model: ModelProto, **_) -> dict:
@@ -233,10 +236,14 @@ def write_scheme_files(source: Run | PreTrainedModel, folder: str | Path, calibr
 
 
 def _layers(model: ModelProto, operators: Collection[str]) -> list[str]:
-    """Names of the nodes of these operators with weights of their own, behind the first convolution."""
+    """Names of the nodes of these operators with weights of their own, behind spectrogram or first convolution."""
     weights = {tensor.name for tensor in model.graph.initializer}
     nodes = [node for node in model.graph.node if node.op_type in operators and node.input[1] in weights]
-    return [node.name for node in nodes if CHAIN not in node.name and FIRST not in node.name]
+    return [node.name for node in nodes if not _within(node, (*FRONT, FIRST))]
+
+
+def _within(node: NodeProto, parts: Collection[str]) -> bool:
+    return any(part in node.name for part in parts)
 
 
 def _read(file: Path) -> tuple[ModelProto, dict[str, str]]:

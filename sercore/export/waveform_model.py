@@ -61,30 +61,38 @@ def _loud_part(waveform: Tensor) -> tuple[Tensor, Tensor]:
 
 
 class Graph(nn.Module):
-    """A HuBERT classifier behind its chain: (batch, samples) to logits and probabilities, both (batch, labels)."""
+    """A classifier behind its chain: (batch, samples) to logits and probabilities, both (batch, labels)."""
 
     def __init__(self, model: PreTrainedModel, length: str, max_seconds: float):
         super().__init__()
-        self.receptive, self.stride = 1, 1  # samples of a frame of the feature encoder, and from one frame to the next
-        for kernel, step in zip(model.config.conv_kernel, model.config.conv_stride, strict=True):
-            self.receptive, self.stride = self.receptive + (kernel - 1) * self.stride, self.stride * step
-        self.chain = Chain(length, max_seconds, max(round(MIN_SECONDS * SAMPLE_RATE), self.receptive))
         self.masked, self.model = length == "longest", _plain(model)
-        layers = self.model.base_model.feature_extractor.conv_layers
-        grouped = isinstance(getattr(layers[0], "layer_norm", None), nn.GroupNorm)
-        self.first = layers[0] = FirstLayer(layers[0]) if grouped else layers[0]
-        for module in (self.model, self.model.base_model):
-            module._get_feature_vector_attention_mask = self._frame_mask
+        self.first, receptive = _prepare_hubert(self.model) if hasattr(model.config, "conv_kernel") else (None, 1)
+        self.chain = Chain(length, max_seconds, max(round(MIN_SECONDS * SAMPLE_RATE), receptive))
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
         values, lengths = self.chain(waveform)
-        self.first.lengths = lengths = lengths if self.masked else None
+        lengths = lengths if self.masked else None
+        if self.first is not None:
+            self.first.lengths = lengths
         logits = self.model(values, attention_mask=lengths).logits
         return logits, logits.softmax(-1)
 
-    def _frame_mask(self, frames: int, lengths: Tensor, *_, **__) -> Tensor:
-        """Which frames are the row's own (batch, frames); from lengths, where the model's own method takes a mask."""
-        return torch.arange(frames) < (lengths - self.receptive) // self.stride + 1
+
+def _prepare_hubert(model: PreTrainedModel) -> tuple[nn.Module, int]:
+    """Makes a HuBERT take the lengths of its rows for a mask; gives its first layer and the samples of a frame."""
+    receptive, stride = 1, 1  # samples of a frame of the feature encoder, and from one frame to the next
+    for kernel, step in zip(model.config.conv_kernel, model.config.conv_stride, strict=True):
+        receptive, stride = receptive + (kernel - 1) * stride, stride * step
+
+    def mask_frames(frames: int, lengths: Tensor, *_, **__) -> Tensor:  # (batch, frames)
+        return torch.arange(frames) < (lengths - receptive) // stride + 1
+
+    for module in (model, model.base_model):
+        module._get_feature_vector_attention_mask = mask_frames
+    layers = model.base_model.feature_extractor.conv_layers
+    if isinstance(getattr(layers[0], "layer_norm", None), nn.GroupNorm):
+        layers[0] = FirstLayer(layers[0])
+    return layers[0], receptive
 
 
 class FirstLayer(nn.Module):

@@ -1,5 +1,7 @@
 """A synthetic voice, a model whose predictions differ from sound to sound, and a finished run."""
 
+import os
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,10 +13,14 @@ from sercore.evaluation import score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
 from sercore.training import Run, build_classifier
-from sercore.training.model import SETTINGS, TINY
+from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig, read_whisper
+from sercore.training.model import LABELS, SETTINGS, TINY
 
 RATE = 16_000  # Hz
 GROUP = TINY | {"feat_extract_norm": "group", "do_stable_layer_norm": False}  # DistilHuBERT's norm in a small geometry
+WHISPER = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 2, "encoder_ffn_dim": 64}
+STUDENT = WHISPER | {"stem_strides": (2, 2), "position_kernel": 5}  # half the frames, and learnt positions
+LOG_MEL = {"whisper": WHISPER, "student": STUDENT}
 
 
 @pytest.fixture(scope="session")
@@ -36,16 +42,31 @@ def random_model():
 
     def make(name: str, gain: float = 20):
         torch.manual_seed(0)
-        group = name == "group"
-        model = HubertForSequenceClassification(HubertConfig(**GROUP, **SETTINGS)) if group else build_classifier(name)
+        if name in LOG_MEL:
+            model = LogMelClassifier(LogMelConfig(**LOG_MEL[name], **LABELS))
+        elif name == "group":
+            model = HubertForSequenceClassification(HubertConfig(**GROUP, **SETTINGS))
+        else:
+            model = build_classifier(name)
         with torch.no_grad():
             for part, parameter in model.named_parameters():
                 if part.endswith("bias"):
                     parameter.normal_(std=0.02)
             model.classifier.weight.mul_(gain)
+            if name in LOG_MEL:  # random weights tell sounds apart less than from no sound
+                model.classifier.bias.sub_(model.eval()(torch.randn(1, RATE) / 10).logits[0])
         return model.eval()
 
     return make
+
+
+@pytest.fixture(scope="session")
+def whisper():
+    """Whisper's first layers under a random head, or skip."""
+    if not (folder := os.environ.get("SERCORE_TEACHER")):
+        pytest.skip("SERCORE_TEACHER names no folder of a Whisper")
+    torch.manual_seed(0)
+    return read_whisper(folder, **LABELS).eval()
 
 
 @pytest.fixture

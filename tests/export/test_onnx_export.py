@@ -16,10 +16,12 @@ from sercore.data import CORPORA, Collator, preprocess
 from sercore.export import export_onnx
 from sercore.labels import EMOTIONS
 from sercore.training import build_classifier, load_classifier
+from sercore.training.log_mel_classifier import NOTICE
 
 TOLERANCE = 1e-5  # of probabilities
 RATE = 16_000  # Hz
-CASES = [("tiny", "longest"), ("tiny", "fixed"), ("small", "longest"), ("group", "longest"), ("group", "fixed")]
+BOTH = ("tiny", "group", "whisper", "student")
+CASES = [("small", "longest"), *((name, length) for name in BOTH for length in ("longest", "fixed"))]
 
 
 @pytest.fixture(scope="module")
@@ -87,10 +89,21 @@ def test_real_speech_is_processed_as_in_training(exported, real_ravdess):
         np.testing.assert_allclose(by_file(session, waveform), expected, rtol=0, atol=TOLERANCE)
 
 
-def test_predictions_differ_between_sounds(exported, sounds):
+@pytest.mark.parametrize("name", ["tiny", "whisper", "student"])
+def test_predictions_differ_between_sounds(exported, sounds, name):
     """Else agreement on them would prove nothing."""
-    found = np.concatenate([by_file(exported("tiny", "longest")[2], sounds[name]) for name in ("0.5 s", "2 s", "20 s")])
+    session = exported(name, "longest")[2]
+    found = np.concatenate([by_file(session, sounds[sound]) for sound in ("0.5 s", "2 s", "20 s")])
     assert np.ptp(found, axis=0).max() > 100 * TOLERANCE
+
+
+def test_whisper_is_exported_as_it_was_trained(whisper, sounds, tmp_path):
+    file = export_onnx(whisper, tmp_path / "model.onnx")
+    session = onnxruntime.InferenceSession(file, providers=["CPUExecutionProvider"])
+    rows = [sounds["0.5 s"], sounds["2 s"], sounds["20 s"]]
+    expected = np.concatenate([by_training(whisper, "longest", row) for row in rows])
+    np.testing.assert_allclose(by_file(session, *rows), expected, rtol=0, atol=TOLERANCE)
+    assert metadata(file)["notice"] == NOTICE
 
 
 @pytest.mark.parametrize(("name", "length"), CASES)
@@ -101,17 +114,19 @@ def test_each_row_of_a_batch_gives_what_it_gives_alone(exported, sounds, name, l
     np.testing.assert_allclose(by_file(session, *rows), alone, rtol=0, atol=TOLERANCE)
 
 
-def test_row_of_silence_harms_no_other(exported, sounds):
-    session = exported("tiny", "longest")[2]
+@pytest.mark.parametrize("name", ["tiny", "whisper", "student"])
+def test_row_of_silence_harms_no_other(exported, sounds, name):
+    session = exported(name, "longest")[2]
     found = by_file(session, sounds["2 s"], sounds["silence"])
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[:1], by_file(session, sounds["2 s"]), rtol=0, atol=TOLERANCE)
 
 
+@pytest.mark.parametrize("name", ["small", "whisper", "student"])
 @pytest.mark.parametrize("samples", [1, 160, 1600])
-def test_what_is_shorter_than_a_frame_is_filled_up(exported, voice, samples):
-    """The first frame of the small backbones spans 1888 samples."""
-    found = by_file(exported("small", "longest")[2], voice(1)[8000 : 8000 + samples])
+def test_what_is_shorter_than_a_frame_is_filled_up(exported, voice, samples, name):
+    """The first frame of the small backbones spans 1888 samples, of a spectrogram 400."""
+    found = by_file(exported(name, "longest")[2], voice(1)[8000 : 8000 + samples])
     assert found.sum() == pytest.approx(1, abs=1e-5)
 
 
@@ -173,7 +188,7 @@ def test_mistakes_are_named_in_one_line(finished, random_model, tmp_path):
     with pytest.raises(ValueError, match="length is 'shortest'; choose one of 'longest', 'fixed'"):
         export_onnx(random_model("tiny"), file, "shortest")
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
-    with pytest.raises(ValueError, match="has no convolutional feature encoder"):
+    with pytest.raises(ValueError, match="has no feature encoder; export a HuBERT or a LogMelClassifier"):
         export_onnx(ASTForAudioClassification(ASTConfig(**sizes)), file)
     (run.path / "model").rename(run.path / "elsewhere")
     with pytest.raises(FileNotFoundError, match="model: no such folder, the run has no weights; train it again"):

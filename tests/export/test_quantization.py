@@ -3,6 +3,7 @@
 import json
 import logging
 from collections import Counter
+from itertools import product
 
 import numpy as np
 import onnx
@@ -29,6 +30,10 @@ RATE = 16_000  # Hz
 SHIPPED = [name for name, scheme in SCHEMES.items() if scheme.steps and not scheme.control]
 TOLERANCE = 0.02  # of probabilities; they differ by ten times as much between the sounds below
 TOLERANCES = dict.fromkeys(SHIPPED, TOLERANCE) | {"fp32": 0, "paper": 0.05}  # its first convolution is in 8 bits too
+GAINS = {"tiny": 100, "whisper": 20, "student": 50}
+of_all_kinds = pytest.mark.parametrize("files", GAINS, indirect=True)
+# The student's random weights tell sounds apart too little for weights in 8 bits alone, or in 4.
+CLOSE = [*product(("tiny", "whisper"), SCHEMES), ("student", "w8a8-conv"), ("student", "w8a8")]
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +47,15 @@ def calibration(voice):
 
 
 @pytest.fixture(scope="module")
-def files(random_model, calibration, tmp_path_factory):
-    """One file of each scheme."""
-    return write_scheme_files(random_model("tiny", gain=100), tmp_path_factory.mktemp("schemes"), calibration)
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("schemes")
+
+
+@pytest.fixture(scope="module", params=["tiny"])
+def files(request, random_model, calibration, folder):
+    """One file of each scheme, of a backbone."""
+    model = random_model(request.param, GAINS[request.param])
+    return write_scheme_files(model, folder / request.param, calibration)
 
 
 def probabilities(file, sounds) -> np.ndarray:
@@ -60,13 +71,14 @@ def metadata(file) -> dict[str, str]:
     return {entry.key: entry.value for entry in onnx.load(file).metadata_props}
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("files", "scheme"), CLOSE, indirect=["files"])
 def test_every_scheme_loads_and_stays_close_to_float(scheme, files, sounds):
     expected = probabilities(files["fp32"], sounds)
     assert np.ptp(expected, axis=0).max() > 10 * TOLERANCE
     assert np.abs(probabilities(files[scheme], sounds) - expected).max() <= TOLERANCES[scheme]
 
 
+@of_all_kinds
 @pytest.mark.parametrize("scheme", SHIPPED)
 def test_shipped_files_need_nothing_newer_than_onnx_runtime_1_17(scheme, files):
     """Its highest opset is 20 and its highest IR 9; it refuses unknown domains, and ConvInteger with int8 weights."""
@@ -84,7 +96,23 @@ def test_schemes_have_the_operators_that_they_promise(files):
     assert found["w8"]["DequantizeLinear"] and not found["w8"]["QuantizeLinear"]
     assert found["w8a8-conv"]["MatMulInteger"] and found["w8a8-conv"]["QuantizeLinear"]
     assert not found["w8a8"]["MatMulInteger"]
-    assert found["w8w4"]["BitShift"] == 7  # four of attention, two of feed-forward, the positional convolution
+
+
+@pytest.mark.parametrize(
+    ("files", "packed"), [("tiny", 4 + 2 + 1), ("whisper", 12), ("student", 12)], indirect=["files"]
+)
+def test_transformer_weights_take_four_bits(files, packed):
+    """Of each layer four of attention and two of feed-forward; HuBERT's positional convolution."""
+    assert operators(files["w8w4"])["BitShift"] == packed
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("files", ["whisper", "student"], indirect=True)
+def test_spectrogram_stays_float(files, scheme):
+    """8 bits do not hold its eight decades of power; the rest is quantized from the first convolution on."""
+    found, kept = ([n for n in onnx.load(files[s]).graph.node if "/log_mel/" in n.name] for s in (scheme, "fp32"))
+    front = [[node for node in nodes if not node.op_type.endswith("Linear")] for nodes in (found, kept)]
+    assert [node.op_type for node in front[0]] == [node.op_type for node in front[1]]
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
@@ -95,6 +123,7 @@ def test_preprocessing_and_first_convolution_stay_float(scheme, files):
     assert SCHEMES[scheme].control or next(node for node in nodes if node.op_type == "Conv").input[1].endswith("weight")
 
 
+@of_all_kinds
 def test_four_bits_run_as_eight(files, tmp_path):
     """Once loaded, the same operators are left, so that the smaller file is no slower."""
     left = {}

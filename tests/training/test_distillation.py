@@ -15,7 +15,7 @@ import torch
 
 from sercore.demo import write_corpus
 from sercore.experiment import Experiment
-from sercore.training import build_classifier, load_classifier, read_run, train
+from sercore.training import build_classifier, load_classifier, train
 from sercore.training.distillation import Clips, Distillation, distil, draw_content, make_views
 
 GEOMETRY = {"stem_strides": [2, 2], "position_kernel": 3, "d_model": 32, "encoder_layers": 1}
@@ -180,6 +180,6 @@ def test_full_disk_leaves_no_half_view(run, monkeypatch):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("numpy.save", full)
-    with pytest.raises(OSError, match="cannot write the views .*free space"):
+    with pytest.raises(OSError, match=r"cannot write the views .*free space"):
         make_views(run, Distillation(**SETTINGS))
     assert not any(folder.is_dir() for folder in Path(os.environ["SERCORE_RUNS"]).glob("cache/views-*/[!.]*"))
