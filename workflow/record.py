@@ -1,17 +1,22 @@
-"""Collects what the pages of the finished open runs left as tables into results/open/, with what it depends on.
+"""Collects the finished runs of both models, and the tables that their pages left, into results/open and results/small.
 
 Run by `make results`. Of what is not finished, what is recorded already stays.
 """
 
 import json
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from sercore.data import load_split, load_target
 from sercore.experiment import FOLDS
 from sercore.paths import results_root, runs_root, whole_file, write_json
-from sercore.training import Run, find_runs
+from sercore.training import Run, embed, find_runs
 
-PROFILE = "open"
+PROFILES = ("open", "small")  # of the two models that ship
+RUN = ("experiment.json", "environment.json", "history.csv", "predictions.csv", "metrics.json")  # a run without weights
 VARYING = ("commit", "code", "device", "python", "cpus", "threads")  # what may differ between the runs of one table
 
 
@@ -38,30 +43,47 @@ def describe_runs(runs: list[Run], apart: tuple[str, ...]) -> dict:
     }
 
 
-def record() -> None:
-    """Writes the tables that are there and the provenance of the runs that are complete.
+def record(profile: str) -> None:
+    """Writes the tables of a profile that are there, its finished runs and the provenance of those that are complete.
 
     Raises:
         FileNotFoundError: no page of the profile has left a table.
     """
-    tables = sorted((runs_root() / PROFILE / "tables").glob("*.csv"))
+    tables = sorted((runs_root() / profile / "tables").glob("*.csv"))
     if not tables:
-        raise FileNotFoundError(f"no page of the {PROFILE} profile has left a table; run them first: make {PROFILE}.")
-    folder = results_root() / PROFILE
+        raise FileNotFoundError(f"no page of the {profile} profile has left a table; run them first: make {profile}.")
+    folder = results_root() / profile
     file = folder / "provenance.json"
     sources = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    folds, production = find_runs(PROFILE), find_runs(PROFILE, "random", "disjoint")
+    folds, production = find_runs(profile), find_runs(profile, "random", "disjoint")
     if len(folds) == 2 * len(FOLDS):
         sources["loso"] = describe_runs(folds, ("fold", "permanent"))
     if len(production) == 2:
         sources["production"] = describe_runs(production, ("split",))
     write_json(file, sources)
+    for run in folds + production:
+        for name in RUN:
+            with whole_file(folder / "runs" / run.path.name / name) as part:
+                shutil.copyfile(run.path / name, part)
+        if run.experiment.split == "disjoint":
+            record_embeddings(run, folder / "runs" / run.path.name)
     for source in tables:
         table = pd.read_csv(source).round(6)
         with whole_file(folder / source.name) as part:
             table.to_csv(part, index=False)
-        print(f"\n{source.stem}\n{table.round(3).to_string(index=False)}")
+        print(f"\n{profile}: {source.stem}\n{table.round(3).to_string(index=False)}")
+
+
+def record_embeddings(run: Run, folder: Path) -> None:
+    """The embeddings, float16, of the run's test set and of its target, and whose they are."""
+    split, audio = load_split(run.experiment)
+    for name, (part, sound) in {"test": (split.test, audio), "target": load_target(run.experiment)}.items():
+        with whole_file(folder / f"embeddings_{name}.csv") as file:
+            part[["utterance", "corpus", "speaker", "emotion"]].to_csv(file, index=False)
+        with whole_file(folder / f"embeddings_{name}.npy") as file, open(file, "wb") as stream:
+            np.save(stream, embed(run, part, sound).astype(np.float16))
 
 
 if __name__ == "__main__":
-    record()
+    for name in PROFILES:
+        record(name)

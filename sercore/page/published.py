@@ -98,9 +98,9 @@ def read_protocol() -> pd.Series:
     return _read("published/protocol.csv", ("name", "value")).set_index("name")["value"]
 
 
-def read_open(name: str) -> pd.DataFrame:
-    """A recorded table of results/open/ by its name without .csv; empty before it was measured."""
-    file = paths.results_root() / "open" / f"{name}.csv"
+def read_open(name: str, profile: str = "open") -> pd.DataFrame:
+    """A recorded table of results/open/ (or small/) by its name without .csv; empty before it was measured."""
+    file = paths.results_root() / profile / f"{name}.csv"
     return pd.read_csv(file) if file.is_file() else pd.DataFrame()
 
 
