@@ -51,7 +51,7 @@ BFLOAT16 = torch.cpu._is_avx512_bf16_supported()  # where it is not, it is slowe
 class Distillation:
     """All that defines a student beside its teachers."""
 
-    views: int = 6  # of each clip, the first as it is
+    views: int = 5  # of each clip, the first as it is
     splice: bool = True  # views of two clips, one after the other
     content: bool = True  # views shuffled, reversed, faster or slower
     channel: bool = True  # views through another channel: tilted, in a room, with noise
@@ -61,7 +61,7 @@ class Distillation:
     probabilities: float = 1.0  # weight of its probabilities, softened
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
-    epochs: int = 40  # each shows one view of every clip
+    epochs: int = 32  # each shows one view of every clip
     speakers: int = 1  # only every so many-th training speaker is shown
     batch_size: int = 32
     learning_rate: float = 1.5e-3  # peak of one cycle
