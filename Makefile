@@ -6,18 +6,20 @@ READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
 
-.PHONY: book demo open paper test lint notebooks results benchmark clean
+.PHONY: book demo open small paper test lint notebooks results benchmark ship clean
 
 book demo: PROFILE = demo
 open: PROFILE = open
 paper: PROFILE = paper
+small: PROFILE = small
+small: TARGET = measured  # its pages, without a book: the numbers stand beside those of open
 # Beside Snakemake's own lines, one for each epoch of whatever trains.
-book demo open paper: $(READY)
+book demo open small paper: $(READY)
 	@mkdir -p $(RUNS)/$(PROFILE) && touch $(RUNS)/$(PROFILE)/progress.log
 	@tail -n 0 -f $(RUNS)/$(PROFILE)/progress.log & progress=$$!; \
-	$(SNAKEMAKE) --config profile=$(PROFILE); status=$$?; kill $$progress; \
+	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress; \
 	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
-	@echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
+	@[ -n "$(TARGET)" ] || echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
 # Style, then every page executed and the book built with warnings as errors, the tests, the notebooks cell by cell.
 test: lint
@@ -46,6 +48,11 @@ benchmark: $(READY)
 		"full=$(RUNS)/open/geometry-distilhubert-scratch" \
 		"small=$(RUNS)/open/cremad-production-disjoint/onnx"
 	$(MAKE) results
+
+# The models that ship, and their cards, from the finished production runs.
+ship: $(READY)
+	$(BIN)/python workflow/ship.py base open
+	$(BIN)/python workflow/ship.py small small
 
 $(READY): requirements.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$(PYTHON) is older than 3.11; name a newer one: make PYTHON=python3.12"; exit 1; }

@@ -41,8 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
 
 @command
 def predict(
-    model: Annotated[Path, Argument(metavar="MODEL", help="ONNX file of export or quantize.")],
     audio: Annotated[list[str], Argument(metavar="FILE...", help="Recordings, folders, or - (raw 16-bit mono).")],
+    model: Annotated[
+        str, Option(metavar="MODEL", help="base, small, or an .onnx file of export or quantize.")
+    ] = "base",
     as_json: Annotated[bool | None, Option("--json/--csv", help="Objects or comma-separated; else a table.")] = None,
     windows: Annotated[bool, Option("--windows", help="A row per window instead of one per recording.")] = False,
     timeline: Annotated[str, Option(metavar="OUT.png", help="Draw emotion over time, of one recording.")] = "",
@@ -54,21 +56,23 @@ def predict(
     """Predict the emotion of recordings; a row is printed as soon as it is known.
 
     \b
-    sercore predict model.onnx recordings/ --json > predictions.jsonl
-    arecord -t raw -f S16_LE -r 16000 | sercore predict model.onnx -
+    sercore predict recordings/ --json > predictions.jsonl
+    arecord -t raw -f S16_LE -r 16000 | sercore predict - --model small
     """
+    from sercore import load
     from sercore.runtime import EmotionClassifier, VoiceNoteSettings, VoiceNoteStream
     from sercore.runtime.audio_stream import read_raw, split_audio
 
     settings = VoiceNoteSettings(vad=not no_vad, overlap=overlap, aggregate=aggregate)
-    live = "-" in audio
+    live, models = "-" in audio, [file for file in audio if file.endswith(".onnx")]
+    _refuse(models, f"{', '.join(models)}: a model, no recording; name it with --model.")
     files, windows = audio if live else _find_recordings(audio), windows or live
     _refuse(live and len(audio) > 1, "- (standard input) goes with no other file; leave the others out.")
     _refuse(live and sys.stdin.isatty(), "standard input (-) is a terminal; pipe raw audio into it.")
     _refuse(rate and not live, "--rate is of standard input (-); that of a file is in the file.")
     _refuse(timeline and len(files) > 1, f"--timeline draws one recording; there are {len(files)}.")
     _refuse(timeline and timeline[-4:] not in (".png", ".svg", ".pdf"), f"{timeline}: must end in .png, .svg or .pdf.")
-    classifier = EmotionClassifier(model)
+    classifier = EmotionClassifier(model) if model.endswith(".onnx") else load(model)
     names = [*(WINDOW if windows else RECORDING), *classifier.labels]
     show = partial(_print_row, names=names, as_json=as_json)
     if not as_json:

@@ -84,7 +84,7 @@ def test_help_says_the_exit_codes(run, command):
     ("arguments", "absent"),
     [
         (["predict", "--help"], {"torch", "onnxruntime", "onnx", "numpy", "pandas", "matplotlib", "soundfile"}),
-        (["predict", "MODEL", "VOICE"], {"torch", "transformers", "matplotlib", "pandas", "yaml"}),
+        (["predict", "--model", "MODEL", "VOICE"], {"torch", "transformers", "matplotlib", "pandas", "yaml"}),
     ],
     ids=["help", "predict"],
 )
@@ -101,21 +101,21 @@ def test_table_csv_and_json_say_what_the_library_says(run, model, real_cremad, r
     files = [str(sorted(folder.rglob("*.opus"))[3]) for folder in (real_cremad, real_ravdess)]
     notes = [analyze_voice_note(file, EmotionClassifier(model)).as_dict() for file in files]
     names = ["label", "certainty", "agreement", "seconds", "speech_seconds"]
-    objects = parse(run("predict", model, *files, "--json")[1])
+    objects = parse(run("predict", "--model", model, *files, "--json")[1])
     assert objects == [rounded({"file": file} | note) for file, note in zip(files, notes, strict=True)]
-    rows = [*csv.DictReader(run("predict", model, *files, "--csv")[1])]
+    rows = [*csv.DictReader(run("predict", "--model", model, *files, "--csv")[1])]
     assert list(rows[0]) == ["file", *names, *EMOTIONS]
     for file, note, row in zip(files, notes, rows, strict=True):
         flat = {"file": file} | {name: note[name] for name in names} | note["probabilities"]
         assert row == {name: str(value) for name, value in rounded(flat).items()}
-    code, (header, *lines), errors = run("predict", model, *files)
+    code, (header, *lines), errors = run("predict", "--model", model, *files)
     assert (code, errors, header.split()) == (0, [], [*names, *EMOTIONS, "file"])
     assert [line.split()[0] for line in lines] == [note["label"] for note in notes]
 
 
 def test_options_reach_the_settings(run, model, voice):
     def predict(*options):
-        return parse(run("predict", model, voice, "--json", "--no-vad", *options)[1])
+        return parse(run("predict", "--model", model, voice, "--json", "--no-vad", *options)[1])
 
     (whole,) = predict()
     assert whole["seconds"] == whole["speech_seconds"] == 20
@@ -129,12 +129,14 @@ def test_options_reach_the_settings(run, model, voice):
 def test_where_nobody_speaks_there_is_no_label(run, model, tmp_path):
     file = tmp_path / "silence.wav"
     soundfile.write(file, np.zeros(RATE), RATE)
-    code, (line,), errors = run("predict", model, file, "--json")
+    code, (line,), errors = run("predict", "--model", model, file, "--json")
     assert (code, errors) == (0, [])
     assert json.loads(line)["label"] is None
-    assert run("predict", model, file, "--csv")[1][1] == f"{file},,,,1.0,0.0,,,,"
-    assert run("predict", model, file)[1][1].split()[:2] == ["-", "-"]
-    assert run("predict", model, file, "--windows")[2] == [f"sercore: {file}: 0.0 of 1.0 s are speech: no label"]
+    assert run("predict", "--model", model, file, "--csv")[1][1] == f"{file},,,,1.0,0.0,,,,"
+    assert run("predict", "--model", model, file)[1][1].split()[:2] == ["-", "-"]
+    assert run("predict", "--model", model, file, "--windows")[2] == [
+        f"sercore: {file}: 0.0 of 1.0 s are speech: no label"
+    ]
 
 
 def test_folders_are_searched_for_recordings(run, model, tmp_path):
@@ -143,7 +145,7 @@ def test_folders_are_searched_for_recordings(run, model, tmp_path):
         kind = {".flac": "FLAC", ".ogg": "OGG"}.get(Path(name).suffix.lower(), "WAV")
         soundfile.write(tmp_path / name, speech(1.0), RATE, format=kind)
     places = tmp_path, tmp_path / "a", tmp_path / "b/notes.txt"  # what is named itself is read, whatever its suffix
-    code, lines, errors = run("predict", model, *places, "--json", "--no-vad")
+    code, lines, errors = run("predict", "--model", model, *places, "--json", "--no-vad")
     names = ["a/one.wav", "b/deep/two.FLAC", "three.ogg", "b/notes.txt"]
     assert (code, errors) == (0, [])
     assert [row["file"] for row in parse(lines)] == [str(tmp_path / name) for name in names]
@@ -155,7 +157,7 @@ def test_broken_recordings_are_named_and_the_rest_is_done(run, model, tmp_path):
     broken = {tmp_path / "010x.wav": b"no audio", tmp_path / "020x.wav": b"", tmp_path / "030x.flac": b"fLaC"}
     for file, content in broken.items():
         file.write_bytes(content)
-    code, lines, errors = run("predict", model, tmp_path, "--csv")
+    code, lines, errors = run("predict", "--model", model, tmp_path, "--csv")
     assert code == 1
     assert len([*csv.DictReader(lines)]) == 100
     assert [error.split(": ")[1] for error in errors[:3]] == [*map(str, broken)]
@@ -166,16 +168,18 @@ def test_decoder_that_writes_to_standard_error_is_kept_off_it(model, tmp_path):
     """libmpg123 does of an MP3 that is cut short."""
     soundfile.write(tmp_path / "cut.mp3", speech(5.0), RATE)
     (tmp_path / "cut.mp3").write_bytes((tmp_path / "cut.mp3").read_bytes()[:10_000])
-    done = subprocess.run([*COMMAND, "predict", model, tmp_path / "cut.mp3"], capture_output=True, text=True)
+    done = subprocess.run([*COMMAND, "predict", "--model", model, tmp_path / "cut.mp3"], capture_output=True, text=True)
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith(f"sercore: {tmp_path / 'cut.mp3'}: truncated")
 
 
 def test_standard_input_gives_the_windows_of_a_file(run, model, voice):
-    expected = parse(run("predict", model, voice, "--windows", "--json")[1])
+    expected = parse(run("predict", "--model", model, voice, "--windows", "--json")[1])
     raw = soundfile.read(voice, dtype="int16")[0].tobytes() + b"x"  # half a sample too many
-    done = subprocess.run([*COMMAND, "predict", model, "-", "--json"], input=raw, capture_output=True, check=True)
+    done = subprocess.run(
+        [*COMMAND, "predict", "--model", model, "-", "--json"], input=raw, capture_output=True, check=True
+    )
     assert parse(done.stdout.splitlines()) == [row | {"file": "-"} for row in expected]
     (line,) = done.stderr.decode().splitlines()
     assert line.startswith("sercore: -: ")
@@ -196,7 +200,7 @@ def started(command):
 
 
 def test_windows_come_while_audio_comes_and_an_interrupt_is_one_line(model):
-    with started([*COMMAND, "predict", model, "-", "--json", "--no-vad", "--rate", "8000"]) as process:
+    with started([*COMMAND, "predict", "--model", model, "-", "--json", "--no-vad", "--rate", "8000"]) as process:
         for number in range(3):
             process.stdin.write(speech(4.5).tobytes())  # 9 s at 8 kHz
             process.stdin.flush()
@@ -209,7 +213,7 @@ def test_windows_come_while_audio_comes_and_an_interrupt_is_one_line(model):
 def test_reader_may_close_the_pipe(model, tmp_path):
     for number in range(300):
         soundfile.write(tmp_path / f"{number}.wav", speech(0.3), RATE)
-    with started([*COMMAND, "predict", model, str(tmp_path), "--no-vad"]) as process:
+    with started([*COMMAND, "predict", "--model", model, str(tmp_path), "--no-vad"]) as process:
         assert process.stdout.readline().startswith(b"label ")
         process.stdout.close()
         assert process.wait(20) == 141
@@ -217,7 +221,7 @@ def test_reader_may_close_the_pipe(model, tmp_path):
 
 
 def test_timeline_is_drawn(run, model, voice, tmp_path):
-    assert run("predict", model, voice, "--timeline", tmp_path / "note.png")[0] == 0
+    assert run("predict", "--model", model, voice, "--timeline", tmp_path / "note.png")[0] == 0
     assert (tmp_path / "note.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -274,19 +278,27 @@ def test_missing_corpora_are_named(run, monkeypatch, tmp_path):
     [
         ([], "Missing command; see sercore --help."),
         (["prdict"], "Did you mean 'predict'?"),
-        (["predict", "MODEL"], "Missing argument 'FILE...'; see sercore --help."),
-        (["predict", "MODEL", "VOICE", "--overlap", "much"], "Invalid value for '--overlap'"),
-        (["predict", "MODEL", "VOICE", "--overlap", "9"], "overlap is 9.0; give 0.1 s less than window"),
-        (["predict", "MODEL", "VOICE", "--aggregate", "max"], "aggregate is 'max'; give one of weighted, mean, median"),
-        (["predict", "MODEL", "VOICE", "-"], "- (standard input) goes with no other file"),
-        (["predict", "MODEL", "VOICE", "--rate", "8000"], "--rate is of standard input"),
-        (["predict", "MODEL", "VOICE", "MODEL", "--timeline", "x.png"], "--timeline draws one recording; there are 2"),
-        (["predict", "MODEL", "VOICE", "--timeline", "x.wav"], "x.wav: must end in .png, .svg or .pdf"),
-        (["predict", "absent.onnx", "VOICE"], "absent.onnx: no such file"),
-        (["predict", "VOICE", "VOICE"], "voice.wav: ONNX Runtime"),
-        (["predict", "MODEL", "absent.wav", "--json"], "absent.wav: no such file"),
-        (["predict", "MODEL", "MODEL", "--json"], "model.onnx: cannot be decoded"),
-        (["predict", "MODEL", "EMPTY"], "empty: no recordings in it, such as .aif"),
+        (["predict", "--model", "MODEL"], "Missing argument 'FILE...'; see sercore --help."),
+        (["predict", "--model", "MODEL", "VOICE", "--overlap", "much"], "Invalid value for '--overlap'"),
+        (["predict", "--model", "MODEL", "VOICE", "--overlap", "9"], "overlap is 9.0; give 0.1 s less than window"),
+        (
+            ["predict", "--model", "MODEL", "VOICE", "--aggregate", "max"],
+            "aggregate is 'max'; give one of weighted, mean, median",
+        ),
+        (["predict", "--model", "MODEL", "VOICE", "-"], "- (standard input) goes with no other file"),
+        (["predict", "--model", "MODEL", "VOICE", "--rate", "8000"], "--rate is of standard input"),
+        (
+            ["predict", "--model", "MODEL", "VOICE", "absent.wav", "--timeline", "x.png"],
+            "--timeline draws one recording; there are 2",
+        ),
+        (["predict", "--model", "MODEL", "VOICE", "--timeline", "x.wav"], "x.wav: must end in .png, .svg or .pdf"),
+        (["predict", "--model", "absent.onnx", "VOICE"], "absent.onnx: no such file"),
+        (["predict", "--model", "bsae", "VOICE"], "unknown model 'bsae'; choose base or small, or name a file"),
+        (["predict", "--model", "BROKEN", "VOICE"], "broken.onnx: ONNX Runtime"),
+        (["predict", "--model", "MODEL", "absent.wav", "--json"], "absent.wav: no such file"),
+        (["predict", "--model", "MODEL", "TEXT", "--json"], "notes.txt: cannot be decoded"),
+        (["predict", "MODEL", "VOICE"], "model.onnx: a model, no recording; name it with --model"),
+        (["predict", "--model", "MODEL", "EMPTY"], "empty: no recordings in it, such as .aif"),
         (["train", "demo", "--set", "epoch=1"], "unknown setting 'epoch'; did you mean epochs?"),
         (["train", "demo", "--set", "epochs=many"], "epochs is 'many'; it must be of type int"),
         (["export", "EMPTY", "out.onnx"], "empty holds no finished run"),
@@ -299,7 +311,10 @@ def test_missing_corpora_are_named(run, monkeypatch, tmp_path):
 )
 def test_mistake_gets_one_line_and_exit_code_2(run, model, voice, tmp_path, arguments, line):
     (tmp_path / "empty").mkdir()
-    named = {"MODEL": model, "VOICE": voice, "EMPTY": tmp_path / "empty"}
+    files = {"BROKEN": tmp_path / "broken.onnx", "TEXT": tmp_path / "notes.txt"}
+    for file in files.values():
+        file.write_text("text")
+    named = files | {"MODEL": model, "VOICE": voice, "EMPTY": tmp_path / "empty"}
     code, output, (error,) = run(*(named.get(argument, argument) for argument in arguments))
     assert (code, output) == (2, [])
     assert error.startswith("sercore: ")

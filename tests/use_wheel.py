@@ -8,7 +8,7 @@ import sercore
 from sercore import paths
 from sercore.runtime import EmotionClassifier, analyze_voice_note
 
-ABSENT = ("torch", "pandas", "typer", "yaml", "scipy", "silero_vad")
+ABSENT = ("torch", "pandas", "onnx", "yaml", "scipy", "silero_vad")
 
 
 def main(model: str, voice: str) -> None:
@@ -17,6 +17,7 @@ def main(model: str, voice: str) -> None:
         "package": sercore.__file__,
         "prediction": classifier.predict(voice),
         "note": analyze_voice_note(voice, classifier).as_dict(),
+        "shipped": {name: sercore.load(name).predict(voice) for name in sercore.MODELS},
         "profiles": sorted(file.name for file in paths.profiles_root().iterdir()),
         "results": sorted(
             file.relative_to(paths.results_root()).as_posix() for file in paths.results_root().rglob("*.*")

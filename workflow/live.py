@@ -1,12 +1,14 @@
-"""Puts what the page "Try it" runs into its folder: a model, Silero's network, ONNX Runtime for browsers, settings.
+"""Puts what the page "Try it" runs into its folder: models, Silero's network, ONNX Runtime for browsers, settings.
 
-python workflow/live.py MODEL.onnx FOLDER. Without npm only settings.json is written: it says why, and so does the page.
+python workflow/live.py MODEL.onnx FOLDER. Where SERCORE_PROFILE names another profile than demo, the models that ship
+come instead, if there are any. Without npm only settings.json is written: it says why, and so does the page.
 """
 
 import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -14,10 +16,11 @@ import numpy as np
 import soundfile
 from compatibility import WEB, web_package
 
+from sercore import MODELS
 from sercore.audio_files import SAMPLE_RATE
 from sercore.demo import draw_voice, express_emotion, speak
 from sercore.page import format_arm
-from sercore.paths import write_json
+from sercore.paths import current_profile, write_json
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings
 from sercore.runtime.vad import NETWORK
 
@@ -28,28 +31,32 @@ PAUSE_SECONDS = 1.5
 REMEDY = "Build the book again with `make book` on a machine with Node.js, npm and a network."
 
 
-def fill_folder(model: str | Path, folder: str | Path) -> dict:
+def choose_models(own: str | Path) -> list[Path]:
+    """The models that ship, the smallest first; the run's own where none is there, or in the demo book."""
+    shipped = sorted(filter(Path.is_file, MODELS.values()), key=lambda file: file.stat().st_size)
+    return shipped if shipped and current_profile() != "demo" else [Path(own)]
+
+
+def fill_folder(models: Sequence[Path], folder: str | Path) -> dict:
     """Fills the folder of the page.
 
     Args:
-        model: from `sercore.export`.
+        models: from `sercore.export`; the page begins with the first, and offers the second as the better one.
         folder: with the page's own scripts.
 
     Returns:
         What settings.json says; `ready` is False where the page cannot run a model, and `reason` says why.
 
     Raises:
-        FileNotFoundError, ValueError: the model is missing or none of this project.
+        FileNotFoundError, ValueError: a model is missing or none of this project.
     """
-    folder, model = Path(folder), Path(model)
-    settings = describe_model(model)
+    folder, settings = Path(folder), describe_page(models)
     folder.mkdir(parents=True, exist_ok=True)
     try:
-        for part in [*find_runtime(), NETWORK]:
+        for part in [*find_runtime(), NETWORK, *models]:
             shutil.copyfile(part, folder / part.name)
-        shutil.copyfile(model, folder / settings["model"]["file"])
-        needed = settings["model"]["file"], NETWORK.name, MODULE, BINARY
-        settings |= {"ready": True, "bytes": {name: (folder / name).stat().st_size for name in needed}}
+        sizes = {name: (folder / name).stat().st_size for name in (MODULE, BINARY, NETWORK.name)}
+        settings |= {"ready": True, "bytes": sizes}
         soundfile.write(folder / EXAMPLE, speak_example(), SAMPLE_RATE)
     except (OSError, subprocess.SubprocessError) as error:
         settings = {"ready": False, "reason": f"This copy of the book has no model to try: {_line(error)}. {REMEDY}"}
@@ -57,43 +64,42 @@ def fill_folder(model: str | Path, folder: str | Path) -> dict:
     return settings
 
 
-def describe_model(model: Path) -> dict:
-    """What the page has to know of a model and how it is run."""
-    metadata = EmotionClassifier(model, threads=1).metadata
-    names = (
-        "labels",
-        "sample_rate",
-        "max_seconds",
-        "scheme",
-        "synthetic",
-        "corpora",
-        "license",
-        "parameters",
-        "scores",
-    )
-    window = min(VoiceNoteSettings.window, metadata["max_seconds"])
+def describe_page(models: Sequence[Path]) -> dict:
+    """What the page has to know of its models, and what it runs them with."""
     return {
-        "model": {"file": "model.onnx", "bytes": model.stat().st_size} | {name: metadata.get(name) for name in names},
-        "banner": write_banner(metadata, model.stat().st_size),
-        "voice_note": asdict(VoiceNoteSettings(window=window)),
+        "models": [describe_model(model) for model in models],
         "detector": NETWORK.name,
         "runtime": {"module": MODULE, "binary": BINARY, "version": WEB},
         "example": EXAMPLE,
     }
 
 
-def write_banner(metadata: dict, size: int) -> dict:
+def describe_model(model: Path) -> dict:
+    """What the page has to know of a model and how it is run."""
+    metadata, size = EmotionClassifier(model, threads=1).metadata, model.stat().st_size
+    scores, scheme = metadata.get("scores"), metadata.get("scheme", "fp32")
+    summary = f"Model {model.stem}: {size / 1e6:.1f} MB, scheme {scheme}"
+    return {
+        "file": model.name,
+        "bytes": size,
+        "labels": metadata["labels"],
+        "summary": f"{summary}, UA {scores['UA']:.3f} on {scores['on']}." if scores else f"{summary}.",
+        "banner": write_banner(metadata),
+        "voice_note": asdict(VoiceNoteSettings(window=min(VoiceNoteSettings.window, metadata["max_seconds"]))),
+    }
+
+
+def write_banner(metadata: dict) -> dict:
     """What the model's predictions are worth, as the banners of the notebooks say it of their values."""
-    file = f"The file is of the scheme {metadata.get('scheme', 'fp32')} and has {size / 1e6:.1f} MB."
     if not metadata["corpora"]:
-        return {"kind": "demo", "text": f"This model has not been trained. Its predictions mean nothing. {file}"}
+        return {"kind": "demo", "text": "This model has not been trained. Its predictions mean nothing."}
     if metadata["synthetic"]:
         text = "This model has learned from synthetic voices, so that the book builds in minutes."
-        return {"kind": "demo", "text": f"{text} Its predictions mean nothing. {file}"}
+        return {"kind": "demo", "text": f"{text} Its predictions mean nothing."}
     corpora = format_arm("+".join(metadata["corpora"]))
     text = f"This model has learned from {corpora}, where actors play emotions in English."
     kind = "paper" if "iemocap" in metadata["corpora"] else "open"
-    return {"kind": kind, "text": f"{text} Of other voices and rooms it knows less. {file}"}
+    return {"kind": kind, "text": f"{text} Of other voices and rooms it knows less."}
 
 
 def find_runtime() -> list[Path]:
@@ -124,7 +130,7 @@ if __name__ == "__main__":
     if len(sys.argv) != 3:
         sys.exit(__doc__.strip())
     try:
-        found = fill_folder(*sys.argv[1:])
+        found = fill_folder(choose_models(sys.argv[1]), sys.argv[2])
     except (OSError, ValueError) as error:
         sys.exit(str(error))
     print(json.dumps(found["bytes"]) if found["ready"] else found["reason"])

@@ -68,7 +68,7 @@ def site(model, workflow, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         kept = PROJECT / "runs"  # where a book was built, npm's files are there
         patch.setenv("SERCORE_RUNS", str(kept if (kept / f"runtimes/web-{workflow.WEB}").is_dir() else folder))
-        settings = workflow.fill_folder(model, folder / "_static/try_it")
+        settings = workflow.fill_folder([model], folder / "_static/try_it")
     if not settings["ready"]:
         pytest.skip(settings["reason"])
     (folder / "book").mkdir()
@@ -215,10 +215,14 @@ def long(utterances, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def change_settings(site):
-    """A script that makes the page read other settings."""
+    """A script that makes the page read other settings; what each model has of its own changes in the model."""
 
-    def script(**changes) -> str:
-        response = f"new Response({json.dumps(json.dumps(script.settings | changes))})"
+    def script(models=None, **changes) -> str:
+        models = [
+            model | {name: changes[name] for name in changes if name in model}
+            for model in models or script.settings["models"]
+        ]
+        response = f"new Response({json.dumps(json.dumps(script.settings | changes | {'models': models}))})"
         asked = "String(what).endsWith('/settings.json')"
         return f"const ask = fetch; window.fetch = (what, how) => {asked} ? {response} : ask(what, how);"
 

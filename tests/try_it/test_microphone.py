@@ -30,7 +30,8 @@ def state(page, *states: str) -> str:
 
 def test_windows_come_while_it_records(microphone, visit, change_settings):
     page = visit(
-        *microphone, script=change_settings(voice_note=change_settings.settings["voice_note"] | {"window": 1.0})
+        *microphone,
+        script=change_settings(voice_note=change_settings.settings["models"][0]["voice_note"] | {"window": 1.0}),
     )
     page.click("[data-part=record]")
     assert state(page, "recording", "failed") == "recording"

@@ -1,8 +1,15 @@
 """The page in a browser: with a keyboard, on a phone, without a microphone, and when something is wrong with a file."""
 
+import json
+
 import numpy as np
 import pytest
 import soundfile
+import torch
+
+from sercore.export import export_onnx
+from sercore.runtime import EmotionClassifier
+from sercore.training import build_classifier
 
 RATE = 16_000  # Hz
 NAMED = {"button", "meter", "progressbar", "image", "img", "region", "table", "timer", "list"}
@@ -36,6 +43,13 @@ def end(page) -> str:
     return state(page)
 
 
+def saved(page) -> dict:
+    """What the page has found, as it offers it."""
+    with page.expect_download() as download:
+        page.click("[data-part=save]")
+    return json.loads(download.value.path().read_text())
+
+
 def asked(page) -> set[str]:
     """Names of the files that have been fetched."""
     return {request.rsplit("/", 1)[1] for request in page.requests}
@@ -66,10 +80,62 @@ def test_it_says_what_the_model_is_worth_and_what_it_loads(visit):
     assert state(page) == "ready" and "MB" in status(page)
 
 
+def test_it_says_which_model_speaks_and_offers_no_other_where_there_is_none(visit):
+    page = visit()
+    assert page.text_content("[data-part=model]").startswith("Model fp32: 0.3 MB, scheme fp32.")
+    assert page.is_visible("[data-part=model]") and page.is_hidden("[data-part=better]")
+
+
+@pytest.fixture
+def two_models(visit, change_settings, model, tmp_path):
+    """A page whose second model gives other predictions, and that model."""
+    torch.manual_seed(1)
+    better = export_onnx(build_classifier("tiny").eval(), tmp_path / "better.onnx")
+    (first,) = change_settings.settings["models"]
+    second = first | {"file": better.name, "bytes": 11_300_000, "summary": "Model better: 11.3 MB, UA 0.827."}
+    page = visit(script=change_settings(models=[first, second]))
+    page.route("**/better.onnx", lambda route: route.fulfill(path=better))
+    return page, EmotionClassifier(better, threads=1)
+
+
+def test_the_better_model_analyses_again_what_was_analysed(two_models, analyze, short, classifier):
+    page, better = two_models
+    assert page.text_content("[data-part=better]") == "Use the better model (11 MB)"
+    before = analyze(page, short)["windows"][0]
+    page.focus("[data-part=better]")
+    page.keyboard.press("Enter")
+    page.wait_for_selector("[data-part=better]", state="hidden")
+    assert end(page) == "result" and focused(page) == "file"
+    assert page.text_content("[data-part=model]") == "Model better: 11.3 MB, UA 0.827."
+    after, again = saved(page)["windows"][0], analyze(page, short)["windows"][0]
+    assert after == again and "better.onnx" in asked(page)
+    window = soundfile.read(short, dtype="float32")[0][round(RATE * after["start"]) : round(RATE * after["end"])]
+    for found, used in ((before, classifier), (after, better)):
+        assert {label: found[label] for label in used.labels} == pytest.approx(used.predict(window), abs=1e-4)
+    assert max(abs(before[label] - after[label]) for label in better.labels) > 0.01
+
+
+def test_the_better_model_alone_is_loaded_where_it_is_chosen_first(two_models, short):
+    page, _ = two_models
+    page.click("[data-part=better]")
+    page.wait_for_selector("[data-part=status]:has-text('The better model is ready.')")
+    assert state(page) == "ready" and give(page, short) == "result"
+    assert "fp32.onnx" not in asked(page) and page.is_hidden("[data-part=better]")
+
+
+def test_a_better_model_that_does_not_come_is_asked_for_again(two_models, short):
+    page, _ = two_models
+    page.route("**/better.onnx", lambda route: route.fulfill(status=404, body=""), times=1)
+    page.click("[data-part=better]")
+    assert end(page) == "failed" and "better.onnx cannot be fetched (404)" in status(page)
+    page.errors[:] = [error for error in page.errors if "404" not in error]
+    assert give(page, short) == "result" and "Model better" in page.text_content("[data-part=model]")
+
+
 def test_nothing_large_is_loaded_before_it_is_needed(visit, change_settings, short):
     page = visit()
     page.wait_for_timeout(500)
-    large = set(change_settings.settings["bytes"])
+    large = {*change_settings.settings["bytes"], change_settings.settings["models"][0]["file"]}
     assert not large & asked(page)
     give(page, short)
     assert large <= asked(page)

@@ -12,17 +12,18 @@ const REST = 10; // between two drawings, against the time that the last one too
 const root = document.querySelector(".try-it");
 const find = (part) => root.querySelector(`[data-part="${part}"]`);
 
-let settings, worker, loaded; // `loaded` is the promise of the model
+let settings, worker, model, loaded; // `loaded` is the promise of the model in use
 let latest = null, name = "voice-note";
 let task = null; // while something is analysed
 let nextDrawing = 0; // ms
 let chosen = null; // the control that began it
+let again = null; // analyses once more what was analysed last; a recording is not kept
 
 /** Brings the page into a state and tells the reader. */
 function say(state, sentence) {
   root.dataset.state = state;
   find("status").textContent = sentence;
-  const choices = ["record", "file", "example"].map(find), busy = task !== null;
+  const choices = ["record", "file", "example", "better"].map(find), busy = task !== null;
   const held = document.activeElement;
   find("stop").hidden = !busy;
   if (choices.includes(held) && busy) {
@@ -40,10 +41,8 @@ async function begin() {
   if (!settings.ready) return say("unready", settings.reason);
   if (typeof WebAssembly !== "object") return say("unready", "This browser has no WebAssembly, which the model needs. Use a current one.");
   worker = analysis((share) => (find("progress").value = share), update);
-  heads(find, settings.model.labels);
-  find("banner").className = `banner banner-${settings.banner.kind}`;
-  find("banner").textContent = settings.banner.text;
-  find("banner").hidden = find("controls").hidden = false;
+  introduce(settings.models[0]);
+  find("banner").hidden = find("model").hidden = find("controls").hidden = false;
   find("example").hidden = !settings.example;
   const canRecord = typeof AudioWorkletNode === "function" && navigator.mediaDevices;
   find("record").hidden = !canRecord;
@@ -52,8 +51,21 @@ async function begin() {
   say("ready", canRecord ? first : `${unable}; choose a file. ${first}`);
 }
 
+/** Takes a model, says so, and offers the next one. */
+function introduce(taken) {
+  model = taken;
+  heads(find, model.labels);
+  find("banner").className = `banner banner-${model.banner.kind}`;
+  find("banner").textContent = model.banner.text;
+  find("model").textContent = model.summary;
+  const better = settings.models[settings.models.indexOf(model) + 1];
+  find("better").hidden = !better;
+  if (better) find("better").textContent = `Use the better model (${(better.bytes / 1e6).toFixed(0)} MB)`;
+}
+
+/** What is still to be loaded. */
 function megabytes() {
-  return (Object.values(settings.bytes).reduce((sum, bytes) => sum + bytes, 0) / 1e6).toFixed(0);
+  return (Object.values(settings.bytes).reduce((sum, bytes) => sum + bytes, model.bytes) / 1e6).toFixed(0);
 }
 
 /** Shows what was found so far, for a small part of the time only: long notes take long to draw. */
@@ -61,18 +73,19 @@ function update(found) {
   const began = performance.now();
   latest = found;
   if (began < nextDrawing) return;
-  show(find, latest, settings.model.labels, false);
+  show(find, latest, model.labels, false);
   nextDrawing = performance.now() + REST * (performance.now() - began);
 }
 
 /** Fetches model and runtime when they are first needed. */
 async function load() {
-  if (!loaded) say("loading", `Loading the model and its runtime, ${megabytes()} MB. They stay in the browser's cache.`);
-  loaded ??= worker.load(settings);
+  if (!loaded) say("loading", `Loading ${megabytes()} MB, which stay in the browser's cache.`);
+  loaded ??= worker.load({ ...settings, model });
   await loaded.catch((error) => {
     loaded = null;
     throw error;
   });
+  settings.bytes = {}; // of what runs every model
 }
 
 /** Analyses something from beginning to end; every mistake ends in a sentence. */
@@ -107,12 +120,23 @@ function begun() {
 }
 
 function end(note) {
-  show(find, latest, settings.model.labels, true);
+  show(find, latest, model.labels, true);
   if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
   else say("no-speech", "No speech was found, so there is no emotion. Speak closer to the microphone, or choose another file.");
 }
 
+/** Goes over to the better model, and analyses with it what was analysed last. */
+function improve() {
+  find("file").focus(); // the button goes
+  introduce(settings.models[1]);
+  loaded = null;
+  attempt(again ?? (() => {
+    throw new Refusal("ready", "The better model is ready. Record, or choose a file.");
+  }));
+}
+
 async function hearFile(file) {
+  again = () => hearFile(file);
   name = file.name.replace(/\.[^.]*$/, "");
   say("hearing", `Listening to ${file.name}.`);
   find("progress").value = 0;
@@ -128,6 +152,7 @@ async function hearFile(file) {
 }
 
 async function hearMicrophone() {
+  again = null;
   name = "recording";
   say("asking", "Waiting for the microphone. The browser may ask whether this page may use it.");
   let samples = 0, started;
@@ -166,6 +191,7 @@ function dropped(event) {
 
 find("record").onclick = () => attempt(hearMicrophone);
 find("stop").onclick = () => task?.stop();
+find("better").onclick = improve;
 find("example").onclick = () => attempt(hearExample);
 find("save").onclick = () => save(latest.note, name);
 find("file").onchange = ({ target }) => {
@@ -179,5 +205,5 @@ find("controls").ondragover = (event) => {
 };
 find("controls").ondragleave = () => find("controls").classList.remove("over");
 find("controls").ondrop = dropped;
-new ResizeObserver(() => latest && show(find, latest, settings.model.labels, task === null)).observe(find("figure"));
+new ResizeObserver(() => latest && show(find, latest, model.labels, task === null)).observe(find("figure"));
 begin().catch((error) => say("unready", `This page could not be prepared: ${error.message}`));

@@ -8,7 +8,8 @@ const BLOCK = 0.512; // s taken at once, whatever comes, so that the result does
 const PEAK = 512; // samples of one step of the waveform's outline
 const PATIENCE = 150; // ms between two reports
 
-let ort, model, detector, settings; // loaded once
+let ort, detector; // loaded once
+let model, settings; // the one in use
 let stream, rate, converter, waiting, outline, reported; // of one note
 
 const calls = { load, start, feed, finish };
@@ -24,22 +25,30 @@ onmessage = ({ data: { id, call, argument } }) => {
   });
 };
 
-async function load(given) {
-  settings = given;
-  const files = await fetched([settings.model.file, settings.detector, settings.runtime.binary]);
-  ort = await import(new URL(settings.runtime.module, import.meta.url));
-  Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: files[2] });
-  ort.env.logLevel = "fatal";
-  const options = { executionProviders: ["wasm"] };
-  [model, detector] = [await ort.InferenceSession.create(files[0], options), await ort.InferenceSession.create(files[1], options)];
+/** Loads a model; the first time also what runs it. The one before is used until the new one is ready. */
+async function load({ model: wanted, ...given }) {
+  const sizes = { [wanted.file]: wanted.bytes };
+  for (const name of detector ? [] : [given.detector, given.runtime.binary]) sizes[name] = given.bytes[name];
+  const files = await fetched(sizes);
+  ort ??= await import(new URL(given.runtime.module, import.meta.url));
+  if (!detector) {
+    Object.assign(ort.env.wasm, { numThreads: 1, wasmBinary: files[2] });
+    ort.env.logLevel = "fatal";
+    detector = await session(files[1]);
+  }
+  const before = model;
+  [model, settings] = [await session(files[0]), wanted];
+  await before?.release();
 }
 
-/** Files of this folder, with a report of the share that has come. */
-async function fetched(names) {
-  const whole = names.reduce((sum, name) => sum + settings.bytes[name], 0);
+const session = (file) => ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
+
+/** Files of this folder (name to bytes), with a report of the share that has come. */
+async function fetched(sizes) {
+  const whole = Object.values(sizes).reduce((sum, bytes) => sum + bytes, 0);
   const files = [];
   let come = 0;
-  for (const name of names) {
+  for (const name of Object.keys(sizes)) {
     const response = await fetch(new URL(name, import.meta.url));
     if (!response.ok) throw new Error(`${name} cannot be fetched (${response.status})`);
     const parts = [], reader = response.body.getReader();
@@ -53,7 +62,7 @@ async function fetched(names) {
 }
 
 function start(sampleRate) {
-  stream = new VoiceNoteStream(settings.voice_note, settings.model.labels, network(ort, detector), classify);
+  stream = new VoiceNoteStream(settings.voice_note, settings.labels, network(ort, detector), classify);
   [rate, converter, waiting] = [sampleRate, resampler(sampleRate, RATE), new Float32Array(0)];
   [outline, reported] = [{ rest: new Float32Array(0), peaks: [] }, 0];
 }
