@@ -3,16 +3,18 @@
 import importlib.util
 import json
 from dataclasses import asdict
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+import torch
 
 import sercore
 from sercore.evaluation import bootstrap_scores, score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
 from sercore.paths import PROJECT, runs_root, write_json
-from sercore.training import build_classifier
+from sercore.training import build_classifier, load_classifier
 
 Y_TRUE = [*EMOTIONS, *EMOTIONS]
 WRONG = {"random": 0, "disjoint": 2}  # predictions
@@ -91,3 +93,25 @@ def test_metadata_keeps_what_the_export_wrote(workflow, runs, models):
     metadata = sercore.load(workflow.ship("base", "demo", "fp32", {}).stem).metadata
     assert metadata["labels"] == [*EMOTIONS] and metadata["synthetic"] and "CREMA-D" in metadata["license"]
     assert json.loads(metadata["quantization"])["layers"] == {}
+
+
+@torch.no_grad()
+def test_student_is_kept_in_half_precision_and_computes_the_same(workflow, tmp_path):
+    """Weights of float16 are off by a two-thousandth; the spectrogram's tables stay whole."""
+    made = build_classifier("student-scratch").eval()
+    made.save_pretrained(runs_root() / "open" / "distillation" / "model")
+    run = SimpleNamespace(experiment=Experiment(backbone="student"))
+    tmp_path.joinpath("models").mkdir()
+    workflow.keep_backbone(run, tmp_path / "models")
+    assert sum(file.stat().st_size for file in (tmp_path / "models/student").iterdir()) < 6e6
+    values = torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)) * 0.1
+    kept = load_classifier(tmp_path / "models" / "student")
+    torch.testing.assert_close(kept(values).logits, made(values).logits, atol=1e-2, rtol=0)
+
+
+def test_adapter_is_kept_beside_the_model_on_whispers_weights(workflow, tmp_path):
+    (tmp_path / "run/adapter").mkdir(parents=True)
+    (tmp_path / "run/adapter/adapter_config.json").write_text("{}")
+    run = SimpleNamespace(experiment=Experiment(backbone="whisper-base", adapter_rank=4), path=tmp_path / "run")
+    workflow.keep_backbone(run, tmp_path)
+    assert (tmp_path / "adapter/adapter_config.json").is_file()

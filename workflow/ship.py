@@ -2,10 +2,12 @@
 
 python workflow/ship.py base open, or small small (model, profile): writes sercore/models/NAME.onnx and NAME.md.
 The file holds the model of the random split, which knows all speakers; its scores are those of the disjoint one.
+Beside it lies what to fine-tune on from: the adapter of a model on Whisper's weights, or the distilled student.
 """
 
 import argparse
 import json
+import shutil
 import sys
 import tempfile
 from pathlib import Path
@@ -13,13 +15,14 @@ from pathlib import Path
 import onnx
 import pandas as pd
 import yaml
+from safetensors.torch import load_file, save_file
 
 from sercore import MODELS
 from sercore.data import load_split
 from sercore.evaluation import bootstrap_scores
 from sercore.experiment import Experiment
 from sercore.export import CALIBRATED, SCHEMES, export_onnx, quantize, sample_calibration, write_model_card
-from sercore.paths import runs_root, whole_file
+from sercore.paths import runs_root, student_root, whole_file
 from sercore.training import Run, read_run
 
 
@@ -51,7 +54,21 @@ def ship(name: str, profile: str, scheme: str, settings: dict) -> Path:
     size, parameters = file.stat().st_size / 1e6, json.loads(metadata["parameters"])
     note = f"`{file.name}`: {size:.1f} MB, {parameters / 1e6:.1f} million parameters, scheme `{scheme}`"
     write_model_card(run, file.with_suffix(".md"), twin, transfer, [f"{note} ({SCHEMES[scheme].recipe})."])
+    keep_backbone(run, file.parent)
     return file
+
+
+def keep_backbone(run: Run, folder: Path) -> None:
+    """Copies what is ours alone: folder/adapter, or folder/student in float16 (its spectrogram's tables in float32)."""
+    if run.experiment.adapter_rank:
+        shutil.copytree(run.path / "adapter", folder / "adapter", dirs_exist_ok=True)
+    elif run.experiment.backbone == "student" and student_root() != folder / "student":
+        weights = load_file(student_root() / "model.safetensors")
+        halves = {name: tensor if name.startswith("log_mel") else tensor.half() for name, tensor in weights.items()}
+        (folder / "student").mkdir(exist_ok=True)
+        shutil.copyfile(student_root() / "config.json", folder / "student" / "config.json")
+        with whole_file(folder / "student" / "model.safetensors") as part:
+            save_file(halves, part, {"format": "pt"})
 
 
 def summarize_scores(twin: Run, transfer: pd.DataFrame | None) -> dict:
