@@ -1,5 +1,6 @@
 """Whisper's first layers as a classifier, and students of their shape."""
 
+import json
 import os
 
 import numpy as np
@@ -101,3 +102,27 @@ def test_real_backbone_is_unmoved_by_padding():
     padded = torch.nn.functional.pad(waveform, (0, 7_777))
     mask = (torch.arange(padded.shape[1]) < waveform.shape[1])[None].long()
     assert torch.allclose(model(padded, attention_mask=mask).logits, model(waveform).logits, atol=1e-4)
+
+
+def test_student_of_another_shape_is_one_line(make_classifier, monkeypatch, tmp_path):
+    """Its configuration says 48 numbers a frame, its weights have 32."""
+    make_classifier().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"d_model": 48}))
+    monkeypatch.setattr("sercore.paths.student_root", lambda: tmp_path)
+    with pytest.raises(ValueError, match="backbone 'student' is no model") as error:
+        build_classifier("student")
+    assert "\n" not in str(error.value)
+
+
+def test_absent_student_is_one_line(monkeypatch, tmp_path):
+    monkeypatch.setattr("sercore.paths.student_root", lambda: tmp_path / "nowhere")
+    with pytest.raises(OSError, match="backbone 'student'") as error:
+        build_classifier("student")
+    assert "\n" not in str(error.value)
+
+
+def test_student_is_trained_whole(make_classifier, monkeypatch, tmp_path):
+    make_classifier().save_pretrained(tmp_path)
+    monkeypatch.setattr("sercore.paths.student_root", lambda: tmp_path)
+    assert all(parameter.requires_grad for parameter in build_classifier("student").parameters())
