@@ -61,7 +61,7 @@ class Distillation:
     probabilities: float = 1.0  # weight of its probabilities, softened
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
-    epochs: int = 32  # each shows one view of every clip
+    epochs: int = 24  # each shows one view of every clip
     speakers: int = 1  # only every so many-th training speaker is shown
     batch_size: int = 32
     learning_rate: float = 1.5e-3  # peak of one cycle
