@@ -46,7 +46,8 @@ benchmark: $(READY)
 	done
 	$(BIN)/python workflow/compatibility.py results/open/compatibility.json \
 		"full=$(RUNS)/open/geometry-distilhubert-scratch" \
-		"small=$(RUNS)/open/cremad-production-disjoint/onnx"
+		"base=$(RUNS)/open/cremad-production-disjoint/onnx" \
+		"small=$(RUNS)/small/cremad-production-disjoint/onnx"
 	$(MAKE) results
 
 # The models that ship, and their cards, from the finished production runs.

@@ -17,7 +17,8 @@
 # [the previous page](production_model.ipynb).
 #
 # An app shows a probability, so it should be right as often as it says. The focal loss and the smoothed labels make a
-# model hesitant; one number, the temperature, can undo most of that {cite}`guo2017calibration`.
+# model hesitant, and so does the strong regularization of a regression as its head; one number, the temperature, can undo
+# most of that {cite}`guo2017calibration`.
 
 # %% tags=["setup", "remove-cell"]
 # Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.

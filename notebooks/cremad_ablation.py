@@ -148,6 +148,9 @@ page.stack(
 )
 
 # %% [markdown]
+# Both arms train alike. Where the profile counts updates instead of epochs, they have the same number of them, so that the
+# arm with both corpora sees each utterance less often, and not more.
+#
 # ## What these runs show, fold by fold
 
 # %% tags=["hide-input"]

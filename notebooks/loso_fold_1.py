@@ -110,6 +110,14 @@ show_figure(figure, "Utterances of each emotion in each part.", f"Bars of uttera
 # %% [markdown]
 # ## Training
 #
+# [The introduction](../book/part_training.md) explains these settings.
+
+# %%
+HOW = ["backbone", "adapter_rank", "interpolation", "head", "augmentation", "length", "steps", "epochs"]
+how = pd.Series({name: str(getattr(experiment, name)) for name in HOW}, name="value")
+show_table(how.to_frame(), "What is trained, and how. Where steps are not 0, they count instead of epochs.")
+
+# %% [markdown]
 # One line per epoch. A run that was interrupted goes on from its last epoch, and one that is finished is read. The model
 # of the epoch with the best validation UA is kept.
 
@@ -208,6 +216,7 @@ taken, taken_for = errors.idxmax()
 glue(
     fold=fold, primary=format_arm(experiment.primary), arm=format_arm(experiment.arm), origin=format_origin(experiment)
 )
+glue(kept_UA=kept["UA"], validation_UA=run.metrics["validation"]["UA"])
 glue(UA=scores["UA"], WA=scores["WA"], chance=1 / len(EMOTIONS), errors=int(errors.sum()), utterances=len(y_true))
 glue(commonest=y_true.mode()[0], always_commonest=y_true.value_counts(normalize=True).max())
 glue(best=f1.idxmax(), worst=f1.idxmin(), taken=taken, taken_for=taken_for, share=shares.loc[taken, taken_for])
@@ -222,7 +231,9 @@ glue(best=f1.idxmax(), worst=f1.idxmin(), taken=taken, taken_for=taken_for, shar
 # utterances, the most frequent is to take {glue:text}`taken` for {glue:text}`taken_for`, with
 # {glue:text}`share:.0%` of that emotion.
 #
-# The test session was scored once, with the epoch that the validation session chose.
+# The test session was scored once. The validation session chose the epoch, and the strength of the regression where that
+# is the head. On it, UA was {glue:text}`kept_UA:.3f` at the epoch that is kept, and is {glue:text}`validation_UA:.3f` with
+# the model that was tested: where an adapter is scaled or the head refitted, that comes in between.
 
 # %% tags=["remove-input"]
 show_provenance(run)

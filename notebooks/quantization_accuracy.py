@@ -14,7 +14,7 @@
 # *How much UA does each scheme lose, on which runtimes does its file load, and does it reach what was aimed at?*
 #
 # Paper: sections III-C and V-A, which print no score after quantization. The model here is trained on one set of
-# speakers; it is calibrated with some of them and scored on others.
+# speakers; it is calibrated with some of them, and scored on others and on another corpus.
 
 # %% tags=["setup", "remove-cell"]
 # Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
@@ -140,9 +140,10 @@ show_figure(figure, "Size, and what UA on the target corpus gains over fp32 (lin
 # %% [markdown]
 # ## What runs where
 #
-# Committed measurements: each scheme of the full geometry (random weights) and of a small model that was trained,
-# loaded and run on old and new versions of ONNX Runtime and on the browser's (web), with golden waveforms. All compare
-# with the newest runtime. A runtime fails a file that it refuses, or where another emotion is the most probable one.
+# Committed measurements: each scheme of the paper's geometry, whose weights do not matter for that, and of the trained
+# model of `open`, loaded and run on old and new versions of ONNX Runtime and on the browser's (web), with golden
+# waveforms. All compare with the newest runtime. A runtime fails a file that it refuses, or where another emotion is the
+# most probable one.
 
 
 # %%
@@ -175,9 +176,9 @@ show_table(failures["sum"].loc[[*SCHEMES]], caption, form="{:.0f}")
 # %% [markdown]
 # ## What was aimed at
 #
-# Committed measurements too: size, speed and operators at the geometry of DistilHuBERT, accuracy of the small model
-# trained on open corpora, of its hold-out and the target corpus the one that loses more. Speed is of the longest
-# waveform on one thread. A negative loss is a gain.
+# Committed measurements too: size, speed and operators at the geometry of DistilHuBERT, which the paper's claims are
+# about; accuracy of the trained model of `open`, on its held-out speakers or the target corpus, whichever loses more.
+# Speed is of the longest waveform on one thread. A negative loss is a gain.
 
 
 # %%

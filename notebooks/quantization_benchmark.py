@@ -14,8 +14,8 @@
 # *How small and how fast does the model get in eight bits, and how far is that from what the machine could do?*
 #
 # Paper: sections III-C and V-A, which promise an ONNX file in eight bits and print no latency of it. Size and speed
-# depend on the geometry of a model and not on its weights, so those are random here. Accuracy needs trained ones:
-# [the next page](quantization_accuracy.ipynb).
+# depend on the geometry of a model and not on its weights, so the paper's geometry has random ones here. Beside it stand
+# the trained models of this project, whose accuracy is on [the next page](quantization_accuracy.ipynb).
 
 # %% tags=["setup", "remove-cell"]
 # Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.
@@ -33,24 +33,25 @@ settings = {}  # of the experiment, beside the profile's, such as {"geometry": "
 
 # %%
 import platform
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import matplotlib.pyplot as plt
 import numpy as np
 import onnx
 import onnxruntime
 import pandas as pd
+import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
 from sercore.data import load_split
 from sercore.experiment import Experiment
 from sercore.export import SCHEMES, latency, sample_calibration, write_scheme_files
-from sercore.page import ACCENT, PALE, glue, record_table, set_style
+from sercore.page import ACCENT, INK, PALE, glue, record_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.page.process_memory import measure_memory
-from sercore.training import build_classifier, find_runs
+from sercore.training import build_classifier, find_runs, load_classifier, train
 
 set_style()
 SECONDS, LONGEST, THREADS = (1, 3, 8), 8, (1, 2)
@@ -99,56 +100,11 @@ wide = milliseconds.pivot(index="scheme", columns=["threads", "seconds"], values
 show_table(wide, "Median latency in milliseconds (quartiles), by threads and seconds of audio.")
 
 # %%
-longest = times.query("seconds == @LONGEST").pivot(index="scheme", columns="threads", values=["median", "rtf"])
-faster = longest.loc["fp32", "median"] / longest["median"]
-speed = pd.concat({"times as fast as fp32": faster, "share of real time": longest["rtf"]}, axis=1).loc[wide.index]
-show_table(speed, "Ratios for the longest waveform, by threads.", form="{:.3g}")
-
-# %% tags=["hide-input"]
 one_thread = milliseconds.query("seconds == @LONGEST and threads == 1").set_index("scheme").loc[[*files]]
 one_thread = one_thread.join(sizes.set_index("scheme"))
-figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(7, 3.4))
-left.barh(one_thread.index, one_thread["MB"], color=PALE)
-right.hlines(one_thread.index, one_thread["low"], one_thread["high"], color=PALE, linewidth=4)
-right.plot(one_thread["median"], one_thread.index, "o", color=ACCENT, markersize=9)
-left.set(xlabel="file (MB)")
-right.set(xlabel="latency (ms)", xlim=(0, None))
-left.invert_yaxis()
-alt = "; ".join(one_thread.reset_index().apply("{scheme} {MB:.1f} MB, {median:.0f} ms".format_map, axis=1))
-show_figure(figure, "Size, and median latency of the longest waveform on one thread (line: quartiles).", alt)
-
-
-# %%
-def profile_operators(file: str | Path, seconds: float, repeats: int = 5) -> pd.Series:
-    """Milliseconds per waveform in each operator type, most first, on one thread, by the runtime's own profile."""
-    waveform = np.random.default_rng(0).normal(0, 0.1, (1, round(seconds * SAMPLE_RATE))).astype(np.float32)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.enable_profiling = 1, True
-    with TemporaryDirectory() as folder:
-        options.profile_file_prefix = f"{folder}/profile"
-        session = onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
-        for _ in range(1 + repeats):
-            session.run(None, {"waveform": waveform})
-        events = pd.read_json(session.end_profiling())
-    second = events.loc[events["name"] == "model_run", "ts"].sort_values().iloc[1]
-    kernels = events[events["name"].str.endswith("_kernel_time") & (events["ts"] >= second)]
-    spent = kernels["dur"].groupby(kernels["args"].str["op_name"]).sum()
-    return spent.div(1000 * repeats).sort_values(ascending=False)
-
-
-fastest = one_thread.loc[SHIPPED, "median"].idxmin()
-operators = pd.DataFrame({name: profile_operators(files[name], LONGEST) for name in ("fp32", fastest)})
-operators = operators.fillna(0).rename_axis("operator").sort_values("fp32", ascending=False)
-
-# %% tags=["hide-input"]
-shown = operators[(operators >= 0.02 * operators.sum()).any(axis=1)]
-axis = shown.plot.barh(color=[PALE, ACCENT], width=0.8, figsize=(7, 1.4 + 0.45 * len(shown)))
-plt.setp(axis.containers[1], hatch="///", edgecolor="white")
-axis.set(xlabel="milliseconds per waveform", ylabel="")
-axis.invert_yaxis()
-axis.legend(loc="lower right")
-alt = "; ".join(f"{name} {row['fp32']:.1f} and {row[fastest]:.1f} ms" for name, row in shown.head(6).iterrows())
-show_figure(axis, "Time by operator, fp32 and the fastest scheme that ships (a fiftieth or more of either).", alt)
+faster = (one_thread["median"]["fp32"] / one_thread["median"]).to_frame("times as fast as fp32")
+speed = faster.assign(**{"share of real time": one_thread["rtf"]})
+show_table(speed, "Ratios for the longest waveform on one thread.", form="{:.3g}")
 
 # %%
 memory = pd.DataFrame({scheme: measure_memory(file, LONGEST) for scheme, file in files.items()}).T / 10**6
@@ -159,27 +115,20 @@ show_table(memory, "Peak memory of a process of its own for the longest waveform
 # ## What the machine would need at least
 #
 # A layer multiplies and adds once for each of its weights and each frame that it gives; attention also for each pair of
-# frames. Biases, norms, activations and softmax are not counted.
+# frames. PyTorch counts both as a model runs, and neither biases nor norms, activations and softmax.
 
 
 # %%
-def count_work(config, seconds: float) -> pd.Series:
-    """Multiply-accumulates of each stage for one waveform, in the order of the data."""
-    frames, channels, work = round(seconds * SAMPLE_RATE), 1, {}
-    layers = zip(config.conv_dim, config.conv_kernel, config.conv_stride, strict=True)
-    for number, (width, kernel, stride) in enumerate(layers, 1):
-        frames = (frames - kernel) // stride + 1
-        work[f"convolution {number}"] = frames * width * kernel * channels
-        channels = width
-    hidden, depth = config.hidden_size, config.num_hidden_layers
-    kernel, groups = config.num_conv_pos_embeddings, config.num_conv_pos_embedding_groups
-    work["feature projection"] = frames * channels * hidden
-    work["positional convolution"] = frames * hidden * kernel * hidden // groups
-    work["attention, linear"] = depth * 4 * frames * hidden**2
-    work["attention, products"] = depth * 2 * frames**2 * hidden
-    work["feed-forward"] = depth * 2 * frames * hidden * config.intermediate_size
-    work["head"] = frames * hidden * config.classifier_proj_size + config.classifier_proj_size * config.num_labels
-    return pd.Series(work)
+def count_work(model: torch.nn.Module, seconds: float) -> pd.Series:
+    """Multiply-accumulates for one waveform by the model's own names of its modules; all transformer layers are one."""
+    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model(torch.zeros(1, round(seconds * SAMPLE_RATE)))
+    counts = pd.Series({name: sum(own.values()) // 2 for name, own in counter.get_flop_counts().items()})
+    whole, names = counts.pop("Global"), counts.index
+    leaves = counts[[not names.str.startswith(f"{name}.").any() for name in names]]
+    stages = leaves.index.str.partition(".").get_level_values(2).str.replace(r"\blayers\.\d+\.", "layers.", regex=True)
+    work = leaves.groupby(stages, sort=False).sum()
+    return pd.concat([work, pd.Series({"attention products": whole - work.sum()})])
 
 
 # %% [markdown]
@@ -206,7 +155,7 @@ turns = {name: open_product(*product) for name, product in products.items()}
 rates = SIDE**3 / latency.measure_latency(turns, seconds=1, repeats=repeats)["median"]
 
 # %%
-work = count_work(model.config, LONGEST)
+work = count_work(model, LONGEST)
 floors = pd.DataFrame({"million multiply-accumulates": work / 1e6, "share (percent)": 100 * work / work.sum()})
 floors = floors.assign(**{f"{name} at least (ms)": 1000 * work / rate for name, rate in rates.items()})
 floors.loc["total"] = floors.sum()
@@ -219,13 +168,56 @@ distance["at least (ms)"] = [floors.loc["total", f"{kind} at least (ms)"] for ki
 distance["times its floor"] = distance["takes (ms)"] / distance["at least (ms)"]
 show_table(distance, "How far each scheme is from its floor, longest waveform, one thread.")
 
+# %% [markdown]
+# ## The models that ship
+#
+# The paper's geometry above has its waveform read by convolutions, which is most of its work. The backbone of `open`
+# begins with a spectrogram instead, and so does the student that is distilled for phones. A student's row appears where
+# profile `small` has been run.
+
+# %% tags=["hide-output"]
+run = train(experiment)
+students = [] if experiment.synthetic or profile == "small" else find_runs("small", "disjoint")
+models, own_files = {experiment.geometry: model}, {experiment.geometry: files}
+for own in (run, *students):
+    name, calibration = own.experiment.backbone, sample_calibration(load_split(own.experiment)[0])
+    models[f"{name}, trained"] = load_classifier(own.path / "model")
+    own_files[f"{name}, trained"] = write_scheme_files(own, own.path / "onnx", calibration)
+several = {f"{name}: {scheme}": file for name, own in own_files.items() for scheme, file in own.items()}
+turns = latency.tabulate_latency(several, [LONGEST], [1], repeats).set_index("scheme")[["median", "low", "high"]]
+
+# %%
+shipped = pd.DataFrame(turns.index.str.split(": ").to_list(), columns=["model", "scheme"], index=turns.index)
+shipped["million parameters"] = shipped["model"].map({name: own.num_parameters() / 1e6 for name, own in models.items()})
+million = {name: count_work(own, LONGEST).sum() / 1e6 for name, own in models.items()}
+shipped["million multiply-accumulates"] = shipped["model"].map(million)
+shipped["MB"] = [file.stat().st_size / 1e6 for file in several.values()]
+shipped = shipped.join(1000 * turns).reset_index(drop=True)
+form = {"million multiply-accumulates": "{:,.0f}", **dict.fromkeys(["median", "low", "high"], "{:.1f}")}
+caption = "Size, work, and milliseconds (quartiles) for the longest waveform on one thread."
+show_table(shipped, caption, form, index=False)
+
+# %% tags=["hide-input"]
+figure, axis = plt.subplots(figsize=(7, 4.2))
+for (name, own), mark, fill in zip(shipped.groupby("model", sort=False), "sD^", ("white", ACCENT, PALE), strict=False):
+    axis.scatter(own["MB"], own["median"], marker=mark, facecolor=fill, edgecolor=INK, s=110, label=name)
+axis.set(xscale="log", yscale="log", xlabel="file (MB, logarithmic)", ylabel="latency (ms, logarithmic)")
+figure.legend(loc="outside upper center", ncols=3)
+alt = "; ".join(shipped.apply("{model} {scheme} {MB:.1f} MB, {median:.0f} ms".format_map, axis=1))
+show_figure(figure, "Size, and median latency of the longest waveform on one thread; a mark for each scheme.", alt)
+
 # %% tags=["remove-cell"]
-for name, table in {"sizes": sizes, "latency": times, "operators": operators.reset_index()}.items():
+for name, table in {"models": shipped, "sizes": sizes, "latency": times}.items():
     record_table(experiment, f"quantization_{name}", table)
+fastest = one_thread.loc[SHIPPED, "median"].idxmin()
 small, fast = one_thread.loc[SHIPPED].nsmallest(1, "bytes").iloc[0], one_thread.loc[fastest]
 than = one_thread["median"] / fast["median"]
 glue(smallest=small.name, smallest_MB=small["MB"], smallest_MiB=small["MiB"], than_fp32=than["fp32"])
 glue(fastest=fastest, fastest_MB=fast["MB"], fastest_MiB=fast["MiB"], than_paper=than["paper"])
+(geometry, own, *_) = models
+ships = shipped[(shipped["model"] == own) & shipped["scheme"].isin(SHIPPED)]
+glue(geometry=geometry, own=own, own_parameters=ships["million parameters"].iloc[0], own_MB=ships["MB"].min())
+glue(own_work=million[own] / million[geometry], own_ms=ships["median"].min())
 glue(floor=distance.loc[fastest, "times its floor"], machine=platform.machine(), runtime=onnxruntime.__version__)
 
 # %% [markdown]
@@ -237,12 +229,16 @@ glue(floor=distance.loc[fastest, "times its floor"], machine=platform.machine(),
 # fast as fp32 and {glue:text}`than_paper:.2f` times as fast as the paper's recipe, and it takes {glue:text}`floor:.1f`
 # times as long as its multiplications alone would (ONNX Runtime {glue:text}`runtime`, {glue:text}`machine`).
 #
+# Of the trained models, {glue:text}`own` has {glue:text}`own_parameters:.1f` million parameters and needs
+# {glue:text}`own_work:.1%` of the multiplications of {glue:text}`geometry`. Its smallest file that ships takes
+# {glue:text}`own_MB:.1f` MB, its fastest {glue:text}`own_ms:.0f` ms.
+#
 # The control follows the paper's recipe with unsigned weights. With signed ones, its convolutions are of a kind that
 # older versions of ONNX Runtime refuse, which is what stopped an app built on the paper's model. No scheme that ships
 # has either.
 
 # %% tags=["remove-input"]
-show_provenance(*find_runs(experiment.profile, "disjoint"))
+show_provenance(run)
 
 # %% [markdown]
 # **Next:** [what eight bits cost in accuracy](quantization_accuracy.ipynb).

@@ -14,7 +14,7 @@
 # *What does the production model recognize in a corpus that it was not trained on?*
 #
 # Paper: section V-B, Figure 1. The model is [the production model](production_model.ipynb) of the random split, as in
-# the paper; of this corpus it knows no speaker. The corpus is RAVDESS, with calm merged into neutral.
+# the paper; nothing of this corpus trained it or chose its epoch. The corpus is RAVDESS, with calm merged into neutral.
 
 # %% tags=["setup", "remove-cell"]
 # Kaggle and Colab: sercore from the wheel of an attached dataset, else from the repository; torch and numpy stay.

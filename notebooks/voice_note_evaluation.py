@@ -71,7 +71,7 @@ classifier = EmotionClassifier(write_scheme_files(run, run.path / "onnx", sample
 # with voice activity detection (VAD) and without. Its label is the most probable emotion of its windows, averaged.
 
 # %%
-most_speakers = 2 if experiment.backbone == "tiny" else None  # of each corpus; generated voices prove nothing
+most_speakers = 2 if experiment.synthetic else 12  # of each corpus; each note is analysed fifty times
 notes = choose_notes(pd.concat([split.test, load_target(experiment)[0]]), UTTERANCES, experiment.seed, most_speakers)
 
 

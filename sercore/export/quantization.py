@@ -29,7 +29,7 @@ from sercore.export.weight_packing import BLOCK, pack
 from sercore.paths import whole_file
 from sercore.training import Run
 
-MIN_UTTERANCES = 200  # least that calibrate
+MIN_UTTERANCES = 150  # least that calibrate
 # How the range of an activation is found: the extremes over all utterances, the mean of each utterance's extremes,
 # all but the outermost 0.01 % of the values, or what loses least entropy. Strides of 1 keep one utterance in memory.
 METHODS = {

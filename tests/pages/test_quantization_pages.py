@@ -26,27 +26,37 @@ def accuracy(page_functions):
 @pytest.fixture(scope="module")
 def work(benchmark):
     """Without the head, which the published count leaves out."""
-    return benchmark.count_work(build_classifier("distilhubert-scratch").config, 8).drop("head")
+    return benchmark.count_work(build_classifier("distilhubert-scratch").eval(), 8).drop(["projector", "classifier"])
 
 
 def test_eight_seconds_are_as_many_multiply_accumulates_as_counted_by_hand(work):
     shares = work / work.sum()
     assert work.sum() / 1e9 == pytest.approx(27.8, abs=0.05)
-    assert shares.filter(regex=r"^convolution").sum() == pytest.approx(0.706, abs=5e-4)
-    assert shares["convolution 2"] == pytest.approx(0.36, abs=5e-3)
-    assert shares["positional convolution"] == pytest.approx(0.068, abs=5e-4)
+    assert shares.filter(regex="conv_layers").sum() == pytest.approx(0.706, abs=5e-4)
+    assert shares["hubert.feature_extractor.conv_layers.1.conv"] == pytest.approx(0.36, abs=5e-3)
+    assert shares["hubert.encoder.pos_conv_embed.conv"] == pytest.approx(0.068, abs=5e-4)
 
 
 def test_the_first_convolution_by_hand(work):
     """512 filters of 10 samples, every 5 samples: 25,599 frames of 128,000 samples."""
-    assert work["convolution 1"] == 25_599 * 512 * 10
+    assert work["hubert.feature_extractor.conv_layers.0.conv"] == 25_599 * 512 * 10
 
 
-def test_all_but_attention_products_grow_with_length(benchmark, work):
-    """Twice the audio is twice the frames, up to a frame; attention pairs them."""
-    growth = benchmark.count_work(build_classifier("distilhubert-scratch").config, 16).drop("head") / work
-    assert growth.drop("attention, products").to_numpy() == pytest.approx(2, abs=0.01)
-    assert growth["attention, products"] == pytest.approx(4, abs=0.02)
+@pytest.mark.parametrize("backbone", ["tiny", "student-scratch"])
+def test_all_but_attention_products_and_classifier_grow_with_length(benchmark, backbone):
+    """Twice the audio is twice the frames, up to a frame; attention pairs them; a classifier sees them pooled."""
+    short, long = (benchmark.count_work(build_classifier(backbone).eval(), seconds) for seconds in (4, 8))
+    growth = (long / short).drop("classifier")
+    assert growth.drop("attention products").to_numpy() == pytest.approx(2, abs=0.03)
+    assert growth["attention products"] == pytest.approx(4, abs=0.1)
+
+
+def test_a_student_by_hand(benchmark):
+    """8 s are 800 frames of 80 bins; stride 2 twice leaves 200 of width 192. Five layers: feed-forward 576, pairs."""
+    work = benchmark.count_work(build_classifier("student-scratch").eval(), 8)
+    assert work["conv1"] == 400 * 192 * 80 * 3 and work["conv2"] == 200 * 192 * 192 * 3
+    assert work["layers.fc1"] == work["layers.fc2"] == 5 * 200 * 192 * 576
+    assert work["attention products"] == 5 * 2 * 200**2 * 192
 
 
 def runtimes(accuracy):

@@ -41,3 +41,12 @@ def test_who_has_one_more_is_drawn(page, own):
     rng = np.random.default_rng(0)
     fewest = {own.loc[page.pick(own, "anger", 0, 8, rng), "emotion"].value_counts().idxmin() for _ in range(40)}
     assert fewest == {*EMOTIONS} - {"anger"}
+
+
+def test_normalized_speakers_have_one_mean_and_one_deviation(page):
+    """Two speakers, one offset and scaled against the other, become the same."""
+    own = np.random.default_rng(0).normal(size=(5, 3))
+    part = pd.DataFrame({"speaker": ["one"] * 5 + ["other"] * 5})
+    one, other = np.split(page.normalize(np.concatenate([own, 3 * own + 7]), part), 2)
+    assert one == pytest.approx(other)
+    assert one.mean(axis=0) == pytest.approx(0, abs=1e-9) and one.std(axis=0) == pytest.approx(1)
