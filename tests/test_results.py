@@ -18,6 +18,9 @@ ROUNDED = 2e-6  # recorded numbers have six digits
 F1 = [f"f1_{emotion}" for emotion in EMOTIONS]
 RECALLS = [f"recall_{emotion}" for emotion in EMOTIONS]
 SHIPPED = [scheme for scheme in SCHEMES if scheme not in ("fp32", "paper")]
+MODELS = {"base": "open", "small": "small"}  # that ship, by the profile that trains them
+RUNS = sorted(file.parent for file in results_root().glob("*/runs/*/predictions.csv"))
+EMBEDDINGS = sorted(results_root().glob("*/runs/*/embeddings_*.npy"))
 TABLES = sorted(file.stem for file in (results_root() / "open").glob("*.csv"))
 
 
@@ -160,6 +163,47 @@ def test_readme_shows_the_alignments():
     assert_readme("transfer", cells)
 
 
+# The runs
+
+
+@pytest.mark.parametrize("folder", RUNS, ids=lambda folder: "/".join(folder.parts[-3:]))
+def test_scores_of_a_recorded_run_are_those_of_its_predictions(folder):
+    predictions = pd.read_csv(folder / "predictions.csv", dtype={"utterance": str, "speaker": str})
+    assert score(predictions["y_true"], predictions["y_pred"]) == json.loads((folder / "metrics.json").read_text())["test"]
+    assert (predictions[[*EMOTIONS]].idxmax(axis=1) == predictions["y_pred"]).mean() > 0.999  # but for ties of six digits
+
+
+@pytest.mark.parametrize("profile", MODELS.values())
+def test_folds_are_those_of_the_recorded_runs(profile):
+    for row in read_open("loso", profile).itertuples():
+        file = results_root() / profile / "runs" / f"{row.arm}-fold{row.fold}" / "metrics.json"
+        assert close(json.loads(file.read_text())["test"]["UA"], row.UA)
+
+
+@pytest.mark.parametrize("file", EMBEDDINGS, ids=lambda file: "/".join(file.parts[-3:]))
+def test_embeddings_are_recorded_with_their_utterances(file):
+    values, whose = np.load(file), pd.read_csv(file.with_suffix(".csv"))
+    assert values.dtype == np.float16 and np.isfinite(values).all() and len(values) == len(whose)
+    if file.stem == "embeddings_test":
+        predictions = pd.read_csv(file.with_name("predictions.csv"))
+        assert whose["utterance"].tolist() == predictions["utterance"].tolist()
+
+
+def test_readme_shows_both_models():
+    cells = pd.DataFrame(index=MODEL_ROWS, columns=[*MODELS])
+    for name, profile in MODELS.items():
+        known = read_open("known_speaker", profile).set_index(["speakers", "normalized"])
+        folds = read_open("loso", profile).groupby("arm")["UA"].mean()
+        abroad = read_open("alignments", profile).set_index("alignment")
+        file = read_open("quantization_models", profile).set_index(["model", "scheme"]).loc[(TITLES[name], "w8a8-conv")]
+        ours = [known.loc[("held-out speakers", case), ["UA", "UA_low", "UA_high"]] for case in CASES]
+        ours += [folds["ravdess"], folds["ravdess+cremad"]]
+        ours += [abroad.loc[case, ["UA", "UA_low", "UA_high"]] for case in ("as it is", "per speaker")]
+        shown = [show_intervals(pd.DataFrame([one]), ".3f")[0] if isinstance(one, pd.Series) else f"{one:.3f}" for one in ours]
+        cells[name] = [*shown, f"{file['MB']:.1f}", f"{file['median']:.0f}"]
+    assert_readme("models", cells)
+
+
 # The files
 
 
@@ -248,14 +292,14 @@ def test_tables_that_pages_left_are_recorded_with_six_digits(recorder, tmp_path)
     (tables / "epochs=2").mkdir(parents=True)
     (tables / "leak.csv").write_text("score,one\nWA,0.12345678\n")
     (tables / "epochs=2" / "leak.csv").write_text("score,one\nWA,0.9\n")
-    recorder.record()
+    recorder.record("open")
     assert (kept.parent / "leak.csv").read_text() == "score,one\nWA,0.123457\n"
     assert kept.read_text() == "a\n1\n"
 
 
 def test_nothing_to_record_is_one_clear_line(recorder):
     with pytest.raises(FileNotFoundError, match=r"^no page of the open profile has left a table; .*make open\.$"):
-        recorder.record()
+        recorder.record("open")
 
 
 def test_provenance_is_what_the_runs_share_and_what_varies_between_them(recorder):
