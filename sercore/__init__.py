@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
 MODELS = {name: Path(__file__).with_name("models") / f"{name}.onnx" for name in ("base", "small")}  # that ship
 
 

@@ -210,13 +210,14 @@ def test_readme_shows_both_models():
     for name, profile in MODELS.items():
         home = read_open("leak", profile).set_index("score").loc["UA", ["one", "one_low", "one_high"]]
         known = read_open("known_speaker", profile).set_index(["tested on", "normalized per speaker"])["UA"]
-        folds = read_open("loso", profile).groupby("arm")["UA"].agg(["mean", "std"])
+        folds = read_open("loso", profile).reindex(columns=["arm", "UA"]).groupby("arm")["UA"].agg(["mean", "std"])
+        means = folds.apply("{mean:.3f} ± {std:.3f}".format_map, axis=1) if len(folds) else {}
         abroad = read_open("alignments", profile).set_index("alignment")[["UA", "UA_low", "UA_high"]]
-        file = read_open("quantization_models", profile).set_index(["model", "scheme"]).loc[(TITLES[name], "w8a8-conv")]
+        file = read_open("quantization_models").set_index(["model", "scheme"]).loc[(TITLES[name], "w8a8-conv")]
         cells[name] = [
             *show_intervals(home.to_frame().T, ".3f"),
             f"{known['held-out speakers', 'in training and in use']:.3f}",
-            *(f"{folds.loc[arm, 'mean']:.3f} ± {folds.loc[arm, 'std']:.3f}" for arm in ("ravdess", "ravdess+cremad")),
+            *(means.get(arm, "–") for arm in ("ravdess", "ravdess+cremad")),
             *show_intervals(abroad.loc[["as it is", "per speaker"]], ".3f"),
             f"{file['MB']:.1f}",
             f"{file['median']:.0f}",
