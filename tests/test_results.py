@@ -210,10 +210,12 @@ def test_readme_shows_both_models():
     for name, profile in MODELS.items():
         home = read_open("leak", profile).set_index("score").loc["UA", ["one", "one_low", "one_high"]]
         known = read_open("known_speaker", profile).set_index(["tested on", "normalized per speaker"])["UA"]
-        folds = read_open("loso", profile).reindex(columns=["arm", "UA"]).groupby("arm")["UA"].agg(["mean", "std"])
-        means = folds.apply("{mean:.3f} ± {std:.3f}".format_map, axis=1) if len(folds) else {}
+        files = (results_root() / profile / "runs").glob("*-fold?/metrics.json")
+        folds = pd.Series({file.parent.name: json.loads(file.read_text())["test"]["UA"] for file in files}, dtype=float)
+        arms = folds.groupby(folds.index.str.rpartition("-").get_level_values(0)).agg(["size", "mean", "std"])
+        means = arms[arms["size"] == len(FOLDS)].apply("{0[mean]:.3f} ± {0[std]:.3f}".format, axis=1)
         abroad = read_open("alignments", profile).set_index("alignment")[["UA", "UA_low", "UA_high"]]
-        file = read_open("quantization_models").set_index(["model", "scheme"]).loc[(TITLES[name], "w8a8-conv")]
+        file = read_open("quantization_models").set_index(["model", "scheme"]).loc[(TITLES[name], "w8a8")]
         cells[name] = [
             *show_intervals(home.to_frame().T, ".3f"),
             f"{known['held-out speakers', 'in training and in use']:.3f}",

@@ -88,7 +88,7 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("name", choices=MODELS)
     parser.add_argument("profile")
-    parser.add_argument("--scheme", choices=SCHEMES, default="w8a8-conv")
+    parser.add_argument("--scheme", choices=SCHEMES, default="w8a8")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="A setting; repeatable.")
     given = parser.parse_args()
     changes = (change.partition("=") for change in given.set)
