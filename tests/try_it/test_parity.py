@@ -16,7 +16,7 @@ RATE = 16_000  # Hz
 EACH = 10  # utterances of an emotion
 CLOSE = 1e-5  # of probabilities of a float file, and seconds; both runtimes add up in another order
 # Activations in 8 bits jump: in Python alone, audio a millionth louder moves some probabilities by 4e-3.
-EIGHT_BITS = 3e-2  # measured: 0.0195 at most for base; a rounding that differs moves an 8-bit activation by a whole step
+EIGHT_BITS = 3e-2  # measured: 0.0195 at most for base
 TOLERANCE = 1e-3  # of probabilities where one side converts, decodes or computes in another way
 
 
