@@ -187,7 +187,7 @@ def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
     parts = [_gather(part, audio) for part in (split.train[split.train["speaker"].isin(shown)], split.validation)]
     if "cremad" in experiment.corpora:
         try:
-            root = paths.unlabelled_root() or experiment.root("cremad")
+            root = experiment.root("cremad") or paths.unlabelled_root()
             table, audio = cache_audio(load_corpus("cremad", root, kept=UNLABELLED))
             more = _gather(table[table["speaker"].isin(shown)], audio)
             joined = zip(vars(parts[0]).values(), vars(more).values(), strict=True)

@@ -195,8 +195,8 @@ def test_quantizing_is_quiet_and_leaves_logging_alone(files, calibration, tmp_pa
 
 def test_mistakes_are_named_in_one_line(files, calibration, tmp_path):
     file = tmp_path / "q.onnx"
-    with pytest.raises(ValueError, match="w8a8 calibrates with 200 or more waveforms; there are 199"):
-        quantize(files["fp32"], "w8a8", file, calibration[:199])
+    with pytest.raises(ValueError, match="w8a8 calibrates with 150 or more waveforms; there are 149"):
+        quantize(files["fp32"], "w8a8", file, calibration[:149])
     with pytest.raises(ValueError, match="'int8'; choose one of fp32, w8, w8a8-conv, w8a8, w8w4, paper"):
         quantize(files["fp32"], "int8", file)
     with pytest.raises(ValueError, match="'max'; choose one of minmax, average, percentile, entropy"):
@@ -233,7 +233,7 @@ def split(monkeypatch):
 
 
 def test_calibration_sample_has_every_emotion_in_its_share_and_every_duration(split):
-    sample = split.train.loc[sample_calibration(split)]
+    sample = split.train.loc[sample_calibration(split, 200)]
     assert sample["path"].is_unique and len(sample) == 200
     assert sample["emotion"].value_counts()[[*EMOTIONS]].tolist() == [100, 40, 40, 20]
     assert sample.loc[sample["emotion"] == "anger", "duration"].value_counts().between(1, 3).all()
