@@ -58,7 +58,7 @@ def runs():
 
 def test_scores_of_a_model_are_those_of_its_twin_that_knows_no_speaker(workflow, runs, models):
     """By hand: of two angry and two happy utterances one each is right, so UA is (1/2 + 1/2 + 1 + 1) / 4."""
-    file = workflow.ship("small", "demo", "w8", {})
+    file = workflow.ship("small", "demo", "w8")
     assert file == models / "small.onnx" and {*models.iterdir()} == {file, models / "small.md"}
     metadata = sercore.load("small").metadata
     assert metadata["scheme"] == "w8" and metadata["scores"]["UA"] == metadata["scores"]["WA"] == 0.75
@@ -69,7 +69,7 @@ def test_scores_of_a_model_are_those_of_its_twin_that_knows_no_speaker(workflow,
 
 
 def test_card_says_file_scores_and_law(workflow, runs, models):
-    workflow.ship("base", "demo", "w8", {})
+    workflow.ship("base", "demo", "w8")
     card = (models / "base.md").read_text()
     assert "`base.onnx`: 0.1 MB, 0.1 million parameters, scheme `w8` (8-bit weights" in card
     assert "| UA | 0.750 |" in card and "Of its twin" in card and "which it was not trained on" not in card
@@ -79,18 +79,18 @@ def test_transfer_is_said_where_it_was_measured(workflow, runs, models):
     table = bootstrap_scores(pd.read_csv(runs["random"] / "predictions.csv")).rename_axis("score")
     (runs_root() / "demo/tables").mkdir()
     table.to_csv(runs_root() / "demo/tables/transfer.csv")
-    workflow.ship("base", "demo", "w8", {})
+    workflow.ship("base", "demo", "w8")
     assert sercore.load("base").metadata["scores"]["transfer"]["ravdess"]["UA"] == 1
     assert "On synthetic RAVDESS, which it was not trained on:" in (models / "base.md").read_text()
 
 
 def test_without_runs_it_says_what_to_train(workflow, models):
     with pytest.raises(FileNotFoundError, match="production-random holds no finished run; train it first"):
-        workflow.ship("base", "demo", "w8", {})
+        workflow.ship("base", "demo", "w8")
 
 
 def test_metadata_keeps_what_the_export_wrote(workflow, runs, models):
-    metadata = sercore.load(workflow.ship("base", "demo", "fp32", {}).stem).metadata
+    metadata = sercore.load(workflow.ship("base", "demo", "fp32").stem).metadata
     assert metadata["labels"] == [*EMOTIONS] and metadata["synthetic"] and "CREMA-D" in metadata["license"]
     assert json.loads(metadata["quantization"])["layers"] == {}
 

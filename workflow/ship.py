@@ -14,7 +14,6 @@ from pathlib import Path
 
 import onnx
 import pandas as pd
-import yaml
 from safetensors.torch import load_file, save_file
 
 from sercore import MODELS
@@ -26,22 +25,21 @@ from sercore.paths import runs_root, student_root, whole_file
 from sercore.training import Run, read_run
 
 
-def ship(name: str, profile: str, scheme: str, settings: dict) -> Path:
+def ship(name: str, profile: str, scheme: str) -> Path:
     """Writes the model and its card.
 
     Args:
         name: one of `MODELS`.
         profile: whose production runs are finished.
         scheme: one of `SCHEMES`; calibrated with training speech of the twin.
-        settings: that differ from the profile's, such as the backbone.
 
     Raises:
         FileNotFoundError, ValueError: a run, its weights or a corpus is missing, or a name is unknown.
     """
-    experiments = [Experiment.from_profile(profile, **settings, split=split) for split in ("random", "disjoint")]
+    experiments = [Experiment.from_profile(profile, split=split) for split in ("random", "disjoint")]
     run, twin = (read_run(runs_root() / experiment.profile / experiment.name) for experiment in experiments)
     speech = sample_calibration(load_split(twin.experiment)[0]) if scheme in CALIBRATED else []
-    table = runs_root() / run.experiment.profile / "tables" / run.experiment.variant / "transfer.csv"
+    table = runs_root() / run.experiment.profile / "tables" / "transfer.csv"
     transfer = pd.read_csv(table, index_col="score") if table.is_file() else None
     with tempfile.TemporaryDirectory() as folder:
         whole = export_onnx(run, Path(folder, "fp32.onnx"))
@@ -89,12 +87,8 @@ if __name__ == "__main__":
     parser.add_argument("name", choices=MODELS)
     parser.add_argument("profile")
     parser.add_argument("--scheme", choices=SCHEMES, default="w8a8")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="A setting; repeatable.")
     given = parser.parse_args()
-    changes = (change.partition("=") for change in given.set)
     try:
-        print(
-            ship(given.name, given.profile, given.scheme, {name: yaml.safe_load(value) for name, _, value in changes})
-        )
+        print(ship(given.name, given.profile, given.scheme))
     except (OSError, ValueError) as error:
         sys.exit(str(error))

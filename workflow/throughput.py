@@ -14,6 +14,7 @@ from sercore.audio_files import read_audio
 from sercore.data import Collator, UtteranceDataset, class_weights, load_split, preprocess
 from sercore.experiment import Experiment
 from sercore.training import AdaptiveFocalLoss, build_classifier
+from sercore.training.distillation import LOUDEST
 from sercore.training.trainer import EpochSampler
 
 ROUNDS, BATCHES, SIZE = 5, 8, 32
@@ -38,10 +39,10 @@ class Cached(UtteranceDataset):
     def __init__(self, part, audio, augmentation):
         super().__init__(part, audio, augmentation)
         plain = (self.audio[int(row)]["waveform"] for row in self.rows)
-        self.kept = [np.rint(self.draw(one, (0, 0, row)) * 32767).astype(np.int16) for row, one in enumerate(plain)]
+        self.kept = [np.rint(self.draw(one, (0, 0, row)) * LOUDEST).astype(np.int16) for row, one in enumerate(plain)]
 
     def __getitem__(self, index):
-        return {"input_values": self.kept[index].astype(np.float32) / 32767, "labels": int(self.labels[index])}
+        return {"input_values": self.kept[index].astype(np.float32) / LOUDEST, "labels": int(self.labels[index])}
 
 
 PIPELINES = {
