@@ -44,6 +44,7 @@ LOUDEST = 32767  # of 16 bits
 TEACHING = 16  # utterances that a teacher takes at once
 WIDTH = 4_000  # samples; batches are as wide as a multiple of it, since each new width costs a processor time
 CLIP_NORM = 1.0  # of the gradient
+STATES = ("learner", "average", "muon", "adamw", "muon_schedule", "adamw_schedule")  # of a checkpoint
 BFLOAT16 = torch.cpu._is_avx512_bf16_supported()  # where it is not, it is slower than float32
 
 
@@ -61,10 +62,10 @@ class Distillation:
     probabilities: float = 1.0  # weight of its probabilities, softened
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
-    epochs: int = 24  # each shows one view of every clip
+    epochs: int = 48  # each shows one view of every clip
     speakers: int = 1  # only every so many-th training speaker is shown
     batch_size: int = 32
-    learning_rate: float = 1.5e-3  # peak of one cycle
+    learning_rate: float = 1.5e-3  # peak of one cycle, of both optimizers
     weight_decay: float = 0.03
     average: float = 0.998  # decay of the averaged weights, which are the student's
     seed: int = 0
@@ -310,10 +311,10 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
     torch.manual_seed(settings.seed)
     learner = Learner(json.loads(settings.geometry or json.dumps(STUDENT)), shown)
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
-    optimizer = torch.optim.AdamW(learner.parameters(), settings.learning_rate, weight_decay=settings.weight_decay)
-    steps = settings.epochs * (len(shown[0].labels) // settings.batch_size)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, settings.learning_rate, steps)
-    parts = {"learner": learner, "average": average, "optimizer": optimizer, "schedule": schedule}
+    optimizers = _make_optimizers(learner, settings)
+    cycle = settings.learning_rate, settings.epochs * (len(shown[0].labels) // settings.batch_size)
+    schedules = [torch.optim.lr_scheduler.OneCycleLR(one, *cycle, cycle_momentum=False) for one in optimizers]
+    parts = dict(zip(STATES, (learner, average, *optimizers, *schedules), strict=True))
     history, file = [], folder / "checkpoint.pt"
     if file.is_file():
         saved = torch.load(file, weights_only=False)
@@ -322,7 +323,8 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
             parts[name].load_state_dict(state)
     for epoch in range(len(history), settings.epochs):
         began = time.perf_counter()
-        row = {"epoch": epoch + 1, "loss": _train_epoch(settings, epoch, shown, *parts.values())}
+        loss = _train_epoch(settings, epoch, shown, learner, average, optimizers, schedules)
+        row = {"epoch": epoch + 1, "loss": loss}
         for suffix, view in zip(("", "_views"), validation, strict=True):
             explained, scores = _measure_student(average.module, view)
             row |= {f"{name}_R2{suffix}": values.mean() for name, values in explained.items()}
@@ -338,7 +340,19 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
     _write_student(folder, average.module, validation)
 
 
-def _train_epoch(settings, epoch, shown, learner, average, optimizer, schedule) -> float:
+def _make_optimizers(learner: Learner, settings: Distillation) -> tuple[torch.optim.Optimizer, ...]:
+    """Muon (Jordan et al. 2024) for the matrices of the layers, AdamW for the rest.
+
+    Of two students of five epochs it left a loss of 3.99, AdamW alone one of 4.48, for seven hundredths more time.
+    """
+    rates = {"lr": settings.learning_rate, "weight_decay": settings.weight_decay}
+    matrices, rest = [], []
+    for name, one in learner.named_parameters():
+        (matrices if name.startswith("student.layers.") and one.ndim == 2 else rest).append(one)
+    return torch.optim.Muon(matrices, **rates, adjust_lr_fn="match_rms_adamw"), torch.optim.AdamW(rest, **rates)
+
+
+def _train_epoch(settings, epoch, shown, learner, average, optimizers, schedules) -> float:
     """One view of every clip, drawn anew; the mean loss."""
     random, losses = np.random.default_rng((settings.seed, epoch)), []
     torch.manual_seed(int(random.integers(2**31)))  # of masks and dropout
@@ -353,11 +367,11 @@ def _train_epoch(settings, epoch, shown, learner, average, optimizer, schedule) 
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             predicted = learner.train()(**batch)
         loss = _measure_loss(learner, settings, predicted, target, labels)
-        optimizer.zero_grad()
+        learner.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(learner.parameters(), CLIP_NORM)
-        optimizer.step()
-        schedule.step()
+        for one in (*optimizers, *schedules):
+            one.step()
         average.update_parameters(learner)
         losses.append(loss.item())
     return float(np.mean(losses))

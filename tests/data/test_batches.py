@@ -56,11 +56,15 @@ def test_every_epoch_draws_its_own_augmentation(augmentation):
 
 
 @pytest.fixture(scope="module")
-def roots(synthetic, tmp_path_factory):
+def decoded(tmp_path_factory):
+    return tmp_path_factory.mktemp("decoded")
+
+
+@pytest.fixture
+def roots(synthetic, decoded, monkeypatch):
     """The synthetic corpora, decoded once."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SERCORE_CACHE", str(tmp_path_factory.mktemp("cache")))
-        yield {name: str(folder) for name, folder in synthetic.items()}
+    monkeypatch.setenv("SERCORE_CACHE", str(decoded))
+    return {name: str(folder) for name, folder in synthetic.items()}
 
 
 def production(roots, split="random", **settings):
