@@ -15,7 +15,8 @@ from sercore.labels import EMOTIONS
 
 @pytest.fixture(autouse=True)
 def own_runs(tmp_path, monkeypatch):
-    """No test writes into the project's runs."""
+    """No test writes into the project's runs, and none leaves variables behind."""
+    monkeypatch.setattr(os, "environ", os.environ)  # `datasets` puts a copy in its place, which nothing undoes
     monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "runs"))
 
 

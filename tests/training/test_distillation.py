@@ -33,6 +33,7 @@ def teacher(tmp_path_factory, tiny_whisper):
     folder = tmp_path_factory.mktemp("distillation")
     root = write_corpus("cremad", folder / "cremad")
     patch = pytest.MonkeyPatch()
+    patch.setattr(os, "environ", os.environ)  # which `datasets` replaces
     variables = {"SERCORE_RUNS": str(folder / "runs"), "SERCORE_TEACHER": str(tiny_whisper)}
     for name, value in variables.items():
         patch.setenv(name, value)
