@@ -12,6 +12,8 @@ book demo: PROFILE = demo
 open: PROFILE = open
 paper: PROFILE = paper
 small: PROFILE = small
+# Trained here, not read from results/.
+demo open small paper test results benchmark ship: export SERCORE_RECORDED = no
 small: TARGET = measured  # its pages, without a book: the numbers stand beside those of open
 # Beside Snakemake's own lines, one for each epoch of whatever trains.
 book demo open small paper: $(READY)

@@ -9,10 +9,15 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
+
 INSTALLED = (PACKAGE / "results").is_dir()  # then the package carries copies of what lies elsewhere in the project
 # Mounts of hosted notebooks and how many levels below them a corpus may lie. Kaggle mounts a dataset
 # as /kaggle/input/<dataset> or as /kaggle/input/datasets/<owner>/<dataset>.
 MOUNTS = {Path("/kaggle/input"): 6, Path("/content/drive/MyDrive"): 3}
+
+
+class CorpusAbsent(FileNotFoundError):
+    """No folder was named for a corpus, and none lies where one is searched for."""
 
 
 def corpus_root(name: str, markers: tuple[str, ...], given: str = "") -> Path:
@@ -24,7 +29,8 @@ def corpus_root(name: str, markers: tuple[str, ...], given: str = "") -> Path:
         given: folder named by the user; "" to search.
 
     Raises:
-        FileNotFoundError: no such folder; the line says where it was looked for and what to do.
+        FileNotFoundError: no such folder; the line says where it was looked for and what to do. A CorpusAbsent where
+            nobody has named one.
     """
     variable = f"SERCORE_{name.upper()}"
     if named := given or os.environ.get(variable):
@@ -36,7 +42,7 @@ def corpus_root(name: str, markers: tuple[str, ...], given: str = "") -> Path:
     for folder in chain((workspace() / "data" / name, PROJECT / "data" / name), _search_mounts(markers)):
         if folder.is_dir():
             return folder
-    raise FileNotFoundError(
+    raise CorpusAbsent(
         f"{name}: no corpus folder in data/{name} nor under {', '.join(map(str, MOUNTS))}; "
         f"set {variable} to its folder (how to obtain it: appendix 'Obtaining the corpora')."
     )
@@ -91,6 +97,16 @@ def synthetic_root() -> Path:
 def results_root() -> Path:
     """Folder of the small committed results, published/ and open/."""
     return (PACKAGE if INSTALLED else PROJECT) / "results"
+
+
+def recorded_root(profile: str) -> Path | None:
+    """Folder of a profile's recorded runs, results/<profile>/runs; None where SERCORE_RECORDED is "no"."""
+    return None if os.environ.get("SERCORE_RECORDED") == "no" else results_root() / profile / "runs"
+
+
+def recorded_utterances(corpus: str) -> Path:
+    """File that keeps the table of a corpus for machines that do not have it."""
+    return results_root() / "utterances" / f"{corpus}.csv"
 
 
 def profiles_root() -> Path:

@@ -15,9 +15,10 @@ from sercore.labels import EMOTIONS
 
 @pytest.fixture(autouse=True)
 def own_runs(tmp_path, monkeypatch):
-    """No test writes into the project's runs, and none leaves variables behind."""
+    """No test reads or writes the project's runs, and none leaves variables behind."""
     monkeypatch.setattr(os, "environ", os.environ)  # `datasets` puts a copy in its place, which nothing undoes
     monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "runs"))
+    monkeypatch.setenv("SERCORE_RECORDED", "no")
 
 
 def real_corpus(name: str) -> Path:

@@ -12,8 +12,8 @@ from sercore.experiment import FOLDS, Experiment
 from sercore.export import SCHEMES
 from sercore.labels import EMOTIONS
 from sercore.page import METRICS, read_open
-from sercore.paths import PROJECT, results_root
-from sercore.training import Run
+from sercore.paths import PROJECT, recorded_utterances, results_root
+from sercore.training import Run, classify_embeddings
 
 ROUNDED = 2e-6  # recorded numbers have six digits
 F1 = [f"f1_{emotion}" for emotion in EMOTIONS]
@@ -32,7 +32,7 @@ MODEL_ROWS = (
     "milliseconds",
 )
 RUNS = sorted(file.parent for file in results_root().glob("*/runs/*/predictions.csv"))
-EMBEDDINGS = sorted(results_root().glob("*/runs/*/embeddings_*.npy"))
+EMBEDDINGS = sorted(results_root().glob("*/runs/*/embeddings.npy"))
 TABLES = sorted(file.stem for file in (results_root() / "open").glob("*.csv"))
 
 
@@ -202,9 +202,27 @@ def test_folds_are_those_of_the_recorded_runs(profile):
 def test_embeddings_are_recorded_with_their_utterances(file):
     values, whose = np.load(file), pd.read_csv(file.with_suffix(".csv"))
     assert values.dtype == np.float16 and np.isfinite(values).all() and len(values) == len(whose)
-    if file.stem == "embeddings_test":
-        predictions = pd.read_csv(file.with_name("predictions.csv"))
-        assert whose["utterance"].tolist() == predictions["utterance"].tolist()
+    assert whose["utterance"].is_unique
+
+
+def test_recorded_embeddings_and_head_make_the_recorded_predictions():
+    """Embeddings are rounded to float16, so an utterance between two emotions may change sides."""
+    folder = results_root() / "open" / "runs" / "cremad-production-disjoint"
+    whose, predictions = (pd.read_csv(folder / f"{name}.csv") for name in ("embeddings", "predictions"))
+    values, head = np.load(folder / "embeddings.npy"), np.load(folder / "head.npy")
+    rows = pd.Index(whose["utterance"]).get_indexer(predictions["utterance"])
+    probabilities = classify_embeddings(values[rows].astype(float), (head[:, :-1], head[:, -1]))
+    assert (np.array(EMOTIONS)[probabilities.argmax(axis=1)] == predictions["y_pred"]).mean() > 0.98
+
+
+@pytest.mark.parametrize("corpus", ["cremad", "ravdess"])
+def test_recorded_utterances_hold_those_of_the_recorded_runs(corpus):
+    whose = pd.read_csv(recorded_utterances(corpus), dtype={"speaker": str})
+    assert "path" not in whose and whose["utterance"].is_unique
+    for folder in (one for one in RUNS if one.name.startswith(corpus)):
+        predictions = pd.read_csv(folder / "predictions.csv", dtype={"speaker": str})
+        both = predictions.merge(whose, on=["utterance", "speaker"])
+        assert len(both) == len(predictions) and (both["y_true"] == both["emotion"]).all()
 
 
 def test_readme_shows_both_models():

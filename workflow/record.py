@@ -1,6 +1,7 @@
 """Collects the finished runs of both models, and the tables that their pages left, into results/open and results/small.
 
-Run by `make results`. Of what is not finished, what is recorded already stays.
+Run by `make results`. Of what is not finished, what is recorded already stays. Pages then read runs, and tables of
+utterances, where the corpora are not.
 """
 
 import json
@@ -10,13 +11,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from sercore.data import load_split, load_target
-from sercore.experiment import FOLDS
-from sercore.paths import results_root, runs_root, whole_file, write_json
-from sercore.training import Run, embed, find_runs
+from sercore.data import load_split, load_target, load_utterances
+from sercore.experiment import FOLDS, Experiment
+from sercore.paths import recorded_utterances, results_root, runs_root, whole_file, write_json
+from sercore.training import Run, embed, find_runs, read_head, read_moments
+from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
+from sercore.training.runs import FILES
 
 PROFILES = ("open", "small")  # of the two models that ship
-RUN = ("experiment.json", "environment.json", "history.csv", "predictions.csv", "metrics.json")  # a run without weights
 VARYING = ("commit", "code", "device", "python", "cpus", "threads")  # what may differ between the runs of one table
 
 
@@ -62,10 +64,10 @@ def record(profile: str) -> None:
         sources["production"] = describe_runs(production, ("split",))
     write_json(file, sources)
     for run in folds + production:
-        for name in RUN:
+        for name in FILES:
             with whole_file(folder / "runs" / run.path.name / name) as part:
                 shutil.copyfile(run.path / name, part)
-        if run.experiment.split == "disjoint":
+        if run.experiment.split != "loso":
             record_embeddings(run, folder / "runs" / run.path.name)
     for source in tables:
         table = pd.read_csv(source).round(6)
@@ -75,16 +77,35 @@ def record(profile: str) -> None:
 
 
 def record_embeddings(run: Run, folder: Path) -> None:
-    """The embeddings, float16, of the run's test set and of its target, and whose they are."""
-    split, audio = load_split(run.experiment)
-    for name, (part, sound) in {"test": (split.test, audio), "target": load_target(run.experiment)}.items():
-        with whole_file(folder / f"embeddings_{name}.csv") as file:
-            part[["utterance", "corpus", "speaker", "emotion"]].to_csv(file, index=False)
-        with whole_file(folder / f"embeddings_{name}.npy") as file, open(file, "wb") as stream:
-            np.save(stream, embed(run, part, sound).astype(np.float16))
+    """The last layer of a production run, the moments of its training set, and embeddings in float16.
+
+    Of the target; and of who validates and tests, where these are held-out speakers.
+    """
+    (split, audio), (target, sound) = load_split(run.experiment), load_target(run.experiment)
+    parts = [(target, sound)]
+    if run.experiment.split == "disjoint":
+        parts += [(split.validation, audio), (split.test, audio)]
+    with whole_file(folder / EMBEDDED) as file:
+        pd.concat([part[["utterance", "corpus", "speaker", "emotion"]] for part, _ in parts]).to_csv(file, index=False)
+    pooled = np.concatenate([embed(run, *part) for part in parts]).astype(np.float16)
+    with whole_file(folder / EMBEDDED.replace("csv", "npy")) as file, open(file, "wb") as stream:
+        np.save(stream, pooled)
+    arrays = {HEAD: read_head(run), MOMENTS: read_moments(run, split.train, audio)}
+    for name, pair in arrays.items():
+        with whole_file(folder / name) as file, open(file, "wb") as stream:
+            np.save(stream, np.column_stack([np.asarray(one, np.float32) for one in pair]))
+
+
+def record_utterances(experiment: Experiment) -> None:
+    """The table of each corpus of an experiment, without its audio."""
+    for name in {*experiment.corpora, experiment.target}:
+        table, _ = load_utterances(name, experiment)
+        with whole_file(recorded_utterances(name)) as file:
+            table.drop(columns="path").to_csv(file, index=False)
 
 
 if __name__ == "__main__":
     for name in PROFILES:
         if name == "open" or (runs_root() / name / "tables").is_dir():
             record(name)
+    record_utterances(Experiment.from_profile(PROFILES[0], split="disjoint"))

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
 from sercore.data.audio_cache import cache_audio, find_suspicious
 from sercore.data.augmentation import augment
@@ -19,23 +20,23 @@ DRAWS = {"paper": augment, "views": draw_view}  # by the setting `augmentation`
 MIN_SECONDS = 0.12  # shorter utterances are padded to it: the smallest backbones need 1,888 samples for one frame
 
 
-def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset]:
-    """Who trains, validates and tests in an experiment, and the audio of all its utterances.
+def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset | None]:
+    """Who trains, validates and tests in an experiment, and the audio of all its utterances, as of `load_utterances`.
 
     Raises:
         FileNotFoundError: a corpus is not there.
         ValueError: a leak, or an unreadable file where `broken` is "stop".
     """
-    tables, audio = zip(*(_load(name, experiment) for name in experiment.corpora), strict=True)
+    tables, audio = zip(*(load_utterances(name, experiment) for name in experiment.corpora), strict=True)
     if experiment.split == "loso":
         split = loso_split(tables[0], experiment.fold, *tables[1:])
     else:
         split = production_split(pd.concat(tables), experiment.seed, experiment.split == "disjoint")
-    return split, datasets.concatenate_datasets(list(audio))
+    return split, None if any(one is None for one in audio) else datasets.concatenate_datasets(list(audio))
 
 
-def load_target(experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:
-    """The corpus that a production model is tested on, whole, and its audio (section V-B).
+def load_target(experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset | None]:
+    """The corpus that a production model is tested on, whole (section V-B), and its audio, as of `load_utterances`.
 
     Raises:
         FileNotFoundError: the corpus is not there.
@@ -43,11 +44,25 @@ def load_target(experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]
     """
     if experiment.target in experiment.corpora:
         raise ValueError(f"{experiment.name} was trained on {experiment.target}; set target to another corpus.")
-    return _load(experiment.target, experiment)
+    return load_utterances(experiment.target, experiment)
 
 
-def _load(name: str, experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset]:
-    table, audio = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
+def load_utterances(name: str, experiment: Experiment) -> tuple[pd.DataFrame, datasets.Dataset | None]:
+    """A corpus as an experiment uses it, and its audio; on a machine without it, its recorded table and None.
+
+    Raises:
+        FileNotFoundError: it is not there, nor recorded.
+        ValueError: an unreadable file where `broken` is "stop".
+    """
+    try:
+        table, audio = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
+    except paths.CorpusAbsent:
+        file = paths.recorded_root(experiment.profile) and paths.recorded_utterances(name)
+        if experiment.synthetic or experiment.calm != "neutral" or not file or not file.is_file():
+            raise
+        table, audio = pd.read_csv(file, dtype={"speaker": str, "digest": str}).assign(path=""), None
+        table["digest"] = table["digest"].fillna("")  # of silent ones
+        table.attrs["left_out"] = {}
     unreadable = {reason: names for reason, names in table.attrs["left_out"].items() if reason.startswith("unreadable")}
     for reason, names in unreadable.items():
         print(f"{name}: left out {len(names)} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}): {reason}")

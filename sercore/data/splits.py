@@ -92,12 +92,11 @@ def production_split(table: pd.DataFrame, seed: int = 0, disjoint: bool = False)
     """
     if disjoint:
         who = _who(table)
-        speakers = sorted(set(who))
-        test = speakers[::TESTING]
-        validation = [name for name in speakers if name not in test][::VALIDATING]
-        rows = who.isin([*test, *validation]), who.isin(validation), who.isin(test)
-        train, held, tested = (table[part].reset_index(drop=True) for part in (~rows[0], *rows[1:]))
-        return _prove(Split(train, held, tested), "speaker", "path", "digest")
+        test = sorted(set(who))[::TESTING]
+        validation = sorted(set(who) - {*test})[::VALIDATING]
+        train = set(who) - {*test, *validation}
+        parts = (table[who.isin(names)].reset_index(drop=True) for names in (train, validation, test))
+        return _prove(Split(*parts), "speaker", "path", "digest")
     splitter = ShuffleSplit(n_splits=1, test_size=HOLD_OUT, random_state=seed)
     train, held = (table.iloc[rows].reset_index(drop=True) for rows in next(splitter.split(table)))
     return _prove(Split(train, held, held), "path")

@@ -32,7 +32,7 @@ from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
 from sercore.training.model import LABELS, STUDENT, build_classifier, load_classifier
-from sercore.training.runs import Run, _describe_environment
+from sercore.training.runs import Run, describe_environment
 from sercore.training.trainer import EpochSampler
 
 UNLABELLED = ("disgust", "fear")  # of CREMA-D
@@ -109,7 +109,7 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
             raise ValueError(f"{folder} holds another student ({', '.join(different)}). Move or remove that folder.")
     else:
         paths.write_json(file, described)
-        paths.write_json(folder / "environment.json", _describe_environment())
+        paths.write_json(folder / "environment.json", describe_environment())
     if not (folder / "model").is_dir():
         _train(folder, settings, *make_views(run, settings))
     return folder

@@ -30,7 +30,7 @@ TINY = SMALL | {"conv_dim": (8, 32, 48, 48, 48)} | TINY_BLOCKS | TINY_ENDS
 SCRATCH = {"distilhubert-scratch": DISTILHUBERT, "small": SMALL, "tiny": TINY}
 
 # For phones: 25 frames a second of an utterance's log-mel spectrogram, five of Whisper's layers at a width of 192.
-STUDENT_STEM = {"stem_strides": (2, 2), "position_kernel": 15, "mask_bins": 20}
+STUDENT_STEM = {"stem_strides": (2, 2), "position_kernel": 15}
 STUDENT_LAYERS = {"d_model": 192, "encoder_layers": 5, "encoder_attention_heads": 4, "encoder_ffn_dim": 576}
 STUDENT = STUDENT_STEM | STUDENT_LAYERS
 FILTERBANK = ("small", "tiny")  # their first convolution starts as one
@@ -64,15 +64,14 @@ def build_classifier(backbone: str) -> PreTrainedModel:
             _start_as_filterbank(model.hubert.feature_extractor.conv_layers[0].conv.weight)
         return model
     try:
+        if backbone == "student":
+            return AutoModelForAudioClassification.from_pretrained(paths.student_root(), dtype=torch.float32)
         if backbone == WHISPER:
             model = read_whisper(paths.whisper_base(), **LABELS)
-            model.freeze_feature_encoder()
-        elif backbone == "student":
-            model = AutoModelForAudioClassification.from_pretrained(paths.student_root(), dtype=torch.float32)
         else:
             # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
             model = AutoModelForAudioClassification.from_pretrained(backbone, ignore_mismatched_sizes=True, **SETTINGS)
-            model.freeze_feature_encoder()
+        model.freeze_feature_encoder()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         kind, reason = OSError if isinstance(error, OSError) else ValueError, str(error).strip().partition("\n")[0]
         raise kind(

@@ -21,6 +21,7 @@ from sercore.experiment import Experiment
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "librosa", "soundfile", "soxr", "audiomentations", "numpy")
 LAST = "metrics.json"  # written last: where it is, the run is finished
+FILES = ("experiment.json", "environment.json", "history.csv", "predictions.csv", LAST)  # of a run, beside its weights
 # All code of this project that the numbers of a run depend on.
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
 APART = ("distillation.py",)  # what makes a backbone; a run depends on its weights, not on how they came about
@@ -59,10 +60,36 @@ def read_run(path: str | Path) -> Run:
 
 
 def find_runs(profile: str, *splits: str) -> list[Run]:
-    """All finished runs of a profile with these splits (`loso` where none is given), by name; no changed settings."""
-    files = sorted((paths.runs_root() / profile).glob(f"[!.]*/{LAST}"))  # hidden ones are set aside by `claim`
-    runs = [read_run(file.parent) for file in files]
+    """All finished runs of a profile with these splits (`loso` where none is given), by name; no changed settings.
+
+    Recorded ones stand in for those that are not here.
+    """
+    roots = [root for root in (paths.recorded_root(profile), paths.runs_root() / profile) if root]
+    found = {
+        file.parent.name: file.parent for root in roots for file in root.glob(f"[!.]*/{LAST}")
+    }  # hidden: set aside
+    runs = [read_run(found[name]) for name in sorted(found)]
     return [run for run in runs if not run.experiment.variant and run.experiment.split in (splits or ("loso",))]
+
+
+def find_recorded(experiment: Experiment) -> Path | None:
+    """The recorded run of an experiment, without weights; None where there is none, or one was begun here.
+
+    Raises:
+        ValueError: it is not whole.
+    """
+    root, own = paths.recorded_root(experiment.profile), paths.runs_root() / experiment.profile / experiment.name
+    if not root or not (root / experiment.name).is_dir() or (own / "environment.json").is_file():
+        return None
+    path = root / experiment.name
+    if absent := [name for name in FILES if not (path / name).is_file()]:
+        raise ValueError(f"the recorded run {path} lacks {', '.join(absent)}; restore it, or set SERCORE_RECORDED=no.")
+    if Experiment.from_file(path / "experiment.json").identity() != experiment.identity():
+        return None
+    code = json.loads((path / "environment.json").read_text())["code"]
+    change = "" if code == code_fingerprint() else f" by other code ({code})"
+    print(f"{experiment.profile}/{path.name}: recorded{change}, not trained here (SERCORE_RECORDED=no trains it).")
+    return path
 
 
 def claim(experiment: Experiment) -> Path:
@@ -79,7 +106,7 @@ def claim(experiment: Experiment) -> Path:
             print(f"{path} was trained by other code ({code}); kept as {aside.name}, training anew.")
     if not begun.is_file():
         paths.write_json(path / "experiment.json", asdict(experiment))
-        paths.write_json(begun, _describe_environment())
+        paths.write_json(begun, describe_environment())
     return path
 
 
@@ -96,14 +123,8 @@ def code_fingerprint() -> str:
     return digest.hexdigest()[:12]
 
 
-def _check_same(path: Path, experiment: Experiment) -> None:
-    there, here = Experiment.from_file(path / "experiment.json").identity(), experiment.identity()
-    changes = [f"{name} is {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
-    if changes:
-        raise ValueError(f"{path} holds another experiment: {'; '.join(changes)}. Move or remove that folder.")
-
-
-def _describe_environment() -> dict:
+def describe_environment() -> dict:
+    """What numbers depend on beside settings: versions, device, commit, code fingerprint; and when it began."""
     git = ["git", "-C", str(paths.PROJECT), "describe", "--always", "--exclude=*", "--abbrev=12", "--dirty=+"]
     commit = ""  # outside a git checkout
     with suppress(OSError):  # no git
@@ -119,3 +140,10 @@ def _describe_environment() -> dict:
         "code": code_fingerprint(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _check_same(path: Path, experiment: Experiment) -> None:
+    there, here = Experiment.from_file(path / "experiment.json").identity(), experiment.identity()
+    changes = [f"{name} is {there[name]!r} there, {here[name]!r} here" for name in here if there[name] != here[name]]
+    if changes:
+        raise ValueError(f"{path} holds another experiment: {'; '.join(changes)}. Move or remove that folder.")

@@ -24,8 +24,8 @@ from sercore.training.adapter import add_adapter, save_adapter, scale_adapter
 from sercore.training.embeddings import classify_embeddings, pool_utterances
 from sercore.training.focal_loss import AdaptiveFocalLoss
 from sercore.training.model import build_classifier
-from sercore.training.regression_head import choose_head, write_head
-from sercore.training.runs import LAST, Run, claim, read_run
+from sercore.training.regression_head import balance_corpora, choose_head, write_head
+from sercore.training.runs import LAST, Run, claim, find_recorded, read_run
 
 POOL = 8  # batches that are sorted together by length
 COLUMNS = ("train_loss", "validation_loss", "WA", "UA", "macro_f1", "learning_rate", "seconds")  # of history.csv
@@ -33,18 +33,23 @@ LOGGED = ("loss", "eval_loss", "eval_WA", "eval_UA", "eval_macro_f1", "learning_
 
 
 def train(experiment: Experiment) -> Run:
-    """Trains an experiment and scores it on its test part; a finished run is read, not repeated.
+    """Trains an experiment and scores it on its test part; a finished or recorded run is read, not repeated.
 
     Killed at any moment and called again, it goes on from its last epoch and ends with the same numbers.
 
     Raises:
-        FileNotFoundError: a corpus is not there.
+        FileNotFoundError: a corpus is not there, or its utterances without their audio.
         ValueError: the run's folder holds another experiment, or the split leaks.
         OSError: the backbone cannot be loaded, or a file cannot be written.
     """
+    if recorded := find_recorded(experiment):
+        return read_run(recorded)
     path = claim(experiment)
     if not (path / LAST).is_file():
         split, audio = load_split(experiment)
+        if audio is None:
+            needed = " and ".join(f"SERCORE_{name.upper()}" for name in experiment.corpora)
+            raise FileNotFoundError(f"{path.name} is not recorded, and training needs audio: set {needed}.")
         transformers.set_seed(experiment.seed)
         trainer = _build_trainer(experiment, path, split, audio)
         trainer.train(resume_from_checkpoint=_last_checkpoint(path))
@@ -184,7 +189,7 @@ def _write_results(model: nn.Module, experiment: Experiment, path: Path, split: 
     pooled = {name: pool_utterances(model, experiment, part, audio) for name, part in parts.items()}
     if experiment.head == "regression":
         known = [(pooled[name], parts[name]["emotion"].map(EMOTIONS.index)) for name in ("train", "validation")]
-        write_head(model.classifier, choose_head(*known))
+        write_head(model.classifier, choose_head(*known, balance_corpora(split.train["corpus"])))
     if experiment.adapter_rank:
         save_adapter(model, path / "adapter")
         model = model.merge_and_unload()

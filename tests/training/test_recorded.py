@@ -1,0 +1,114 @@
+"""A recorded run is read where no run was begun: without weights, and without audio."""
+
+import shutil
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sercore import paths
+from sercore.data import load_split, load_target, load_utterances
+from sercore.evaluation import fit_moments
+from sercore.experiment import Experiment
+from sercore.training import embed, find_runs, read_head, read_moments, runs, train
+from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
+
+EXPERIMENT = Experiment(profile="open", primary="ravdess", permanent="", split="disjoint", target="cremad")
+
+
+@pytest.fixture
+def recorded(tmp_path, monkeypatch, table) -> paths.Path:
+    """A made-up recorded run and made-up recorded utterances, on a machine without corpora."""
+    monkeypatch.setenv("SERCORE_RECORDED", "yes")
+    for name in ("SERCORE_RAVDESS", "SERCORE_CREMAD"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(paths, "results_root", lambda: tmp_path / "results")
+    monkeypatch.setattr(paths, "workspace", lambda: tmp_path)
+    monkeypatch.setattr(paths, "PROJECT", tmp_path)
+    table = table.drop(columns="path").assign(duration=1.0, seconds=1.0, peak=0.5)
+    for name in ("ravdess", "cremad"):
+        file = paths.recorded_utterances(name)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        own = table.assign(
+            corpus=name, utterance=f"{name}-" + table["utterance"], speaker=f"{name}-" + table["speaker"]
+        )
+        own.assign(digest=own["utterance"]).to_csv(file, index=False)
+    folder = paths.recorded_root("open") / EXPERIMENT.name
+    paths.write_json(folder / "experiment.json", vars(EXPERIMENT))
+    paths.write_json(folder / "environment.json", {"code": "older"})
+    paths.write_json(folder / "metrics.json", {"test": {}})
+    for name in ("history.csv", "predictions.csv"):
+        pd.DataFrame({"utterance": ["a"], "speaker": ["b"]}).to_csv(folder / name)
+    return folder
+
+
+def test_a_recorded_run_is_read_and_says_that_other_code_made_it(recorded, capsys):
+    assert train(EXPERIMENT).path == recorded
+    assert "recorded by other code (older), not trained here" in capsys.readouterr().out
+    assert not paths.runs_root().exists()
+
+
+def test_it_counts_among_the_finished_ones(recorded):
+    assert [run.path for run in find_runs("open", "disjoint")] == [recorded]
+
+
+def test_a_run_that_was_begun_here_has_precedence(recorded):
+    runs.claim(EXPERIMENT)
+    assert runs.find_recorded(EXPERIMENT) is None
+
+
+def test_all_is_trained_anew_where_that_is_asked_for(recorded, monkeypatch):
+    monkeypatch.setenv("SERCORE_RECORDED", "no")
+    assert runs.find_recorded(EXPERIMENT) is None and not find_runs("open", "disjoint")
+
+
+def test_other_settings_are_not_recorded(recorded):
+    other = Experiment(**{**vars(EXPERIMENT), "learning_rate": 1e-4})
+    assert other.name == EXPERIMENT.name and runs.find_recorded(other) is None
+
+
+def test_half_a_recorded_run_is_refused_in_one_line(recorded):
+    (recorded / "predictions.csv").unlink()
+    with pytest.raises(ValueError, match=r"^the recorded run .* lacks predictions\.csv; restore it") as error:
+        train(EXPERIMENT)
+    assert "\n" not in str(error.value)
+
+
+def test_utterances_are_there_without_their_audio(recorded):
+    split, audio = load_split(EXPERIMENT)
+    assert audio is None and set(split.train["path"]) == {""}
+    assert len(split.train) + len(split.validation) + len(split.test) == 120
+    target, audio = load_target(EXPERIMENT)
+    assert audio is None and len(target) == 120
+
+
+def test_what_is_not_recorded_needs_audio_and_says_so(recorded):
+    shutil.rmtree(recorded)
+    with pytest.raises(FileNotFoundError, match=r"is not recorded, and training needs audio: set SERCORE_RAVDESS\.$"):
+        train(EXPERIMENT)
+
+
+def test_a_folder_that_was_named_and_is_not_there_stays_an_error(recorded, monkeypatch):
+    monkeypatch.setenv("SERCORE_RAVDESS", "/nowhere/at/all")
+    with pytest.raises(FileNotFoundError, match="SERCORE_RAVDESS names /nowhere/at/all"):
+        load_utterances("ravdess", EXPERIMENT)
+
+
+def test_embeddings_are_read_in_the_order_of_any_table(recorded):
+    run, (target, audio) = train(EXPERIMENT), load_target(EXPERIMENT)
+    pooled = np.random.default_rng(0).standard_normal((len(target), 6)).astype(np.float16)
+    target.to_csv(recorded / EMBEDDED, index=False)
+    np.save(recorded / EMBEDDED.replace("csv", "npy"), pooled)
+    np.testing.assert_array_equal(embed(run, target[3:9][::-1], audio), pooled[3:9][::-1].astype(np.float32))
+    with pytest.raises(FileNotFoundError, match="keeps no embeddings of these 2 utterances"):
+        embed(run, target[:2].assign(utterance=["x", "y"]), audio)
+
+
+def test_head_and_moments_are_read(recorded):
+    run, random = train(EXPERIMENT), np.random.default_rng(0)
+    weight, bias, pooled = random.standard_normal((4, 6)), random.standard_normal(4), random.standard_normal((9, 6))
+    np.save(recorded / HEAD, np.column_stack([weight, bias]))
+    np.save(recorded / MOMENTS, np.column_stack(fit_moments(pooled)))
+    np.testing.assert_array_equal(read_head(run)[0], weight)
+    np.testing.assert_array_equal(read_head(run)[1], bias)
+    np.testing.assert_array_equal(read_moments(run, None, None), fit_moments(pooled))
