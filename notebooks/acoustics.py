@@ -73,10 +73,15 @@ def measure_voice(path):
 
 
 # %% tags=["hide-output"]
-(split, _), (target, _) = load_split(experiment), load_target(experiment)
-everything = pd.concat([split.train, target]).groupby(["corpus", "emotion"], sort=False)
-sample = everything.apply(lambda own: own.sample(min(50, len(own)), random_state=0)).reset_index()
-voices = sample[["corpus", "emotion"]].join(pd.DataFrame(map(measure_voice, sample["path"]))).dropna()
+def measure_sample():
+    """Up to fifty utterances of each emotion of each corpus, a row each."""
+    everything = pd.concat([split.train, target]).groupby(["corpus", "emotion"], sort=False)
+    sample = everything.apply(lambda own: own.sample(min(50, len(own)), random_state=0)).reset_index()
+    return sample[["corpus", "emotion"]].join(pd.DataFrame(map(measure_voice, sample["path"]))).dropna()
+
+
+(split, audio), (target, _) = load_split(experiment), load_target(experiment)
+voices = page.measure_table(experiment, "acoustics", None if audio is None else measure_sample)
 titles = voices["corpus"].map(page.format_arm)
 voices["corpus"], voices["emotion"] = (
     pd.Categorical(titles, titles.unique()),

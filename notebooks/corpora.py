@@ -39,11 +39,11 @@ import seaborn as sns
 from matplotlib.ticker import MaxNLocator
 
 from sercore.audio_files import SAMPLE_RATE
-from sercore.data import CORPORA, cache_audio, class_weights, find_suspicious, load_corpus, loso_split
+from sercore.data import CORPORA, class_weights, find_suspicious, load_utterances, loso_split
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page import INK, format_arm, format_origin, glue, read_class_weights, read_counts, set_style
-from sercore.page import show_banner, show_figure, show_players, show_table, stack
+from sercore.page import INK, find_figure, format_arm, format_origin, glue, read_class_weights, read_counts
+from sercore.page import record_figure, set_style, show_banner, show_figure, show_players, show_table, stack
 
 set_style()
 experiment = Experiment.from_profile(profile, **settings)
@@ -55,7 +55,7 @@ show_banner(experiment)
 # %%
 tables, audio = {}, {}
 for name in dict.fromkeys([*experiment.corpora, experiment.target]):
-    tables[name], audio[name] = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
+    tables[name], audio[name] = load_utterances(name, experiment)
 titles = {name: CORPORA[name].title for name in tables}
 utterances = pd.concat(tables.values(), ignore_index=True)
 utterances["corpus"] = pd.Categorical(utterances["corpus"].map(titles), titles.values())
@@ -114,7 +114,7 @@ show_table(speaking, "Speakers, minutes and utterances by session.", {"minutes":
 # ## What the emotions sound like
 #
 # One utterance per emotion, from one speaker of each corpus. The spectrograms show what the model gets: trimmed, with
-# high frequencies raised, at one peak level. The players have the recordings.
+# high frequencies raised, at one peak level. The players, which are there where the corpus is, have the recordings.
 
 
 # %%
@@ -133,7 +133,7 @@ def compute_level(waveform):
 
 
 # %% tags=["hide-input"]
-def draw_spectrograms(chosen, waveforms, caption):
+def draw_spectrograms(chosen, waveforms):
     """One panel per emotion, as the model gets them."""
     longest = max(map(len, waveforms)) / SAMPLE_RATE
     figure, panels = plt.subplots(-(-len(chosen) // 2), 2, figsize=(7, 5.6), sharex=True, sharey=True, squeeze=False)
@@ -147,21 +147,21 @@ def draw_spectrograms(chosen, waveforms, caption):
     figure.supxlabel("time (s)", fontsize=14)
     figure.supylabel("frequency (kHz)", fontsize=14)
     figure.colorbar(image, ax=panels, label="level relative to the loudest point (dB)", aspect=30, pad=0.02)
-    seconds = [
-        f"{emotion} {len(own) / SAMPLE_RATE:.1f}" for emotion, own in zip(chosen["emotion"], waveforms, strict=True)
-    ]
-    return show_figure(figure, caption, f"Spectrograms, time against frequency. Seconds: {', '.join(seconds)}.")
+    return figure
 
 
 parts = []
 for name, table in tables.items():
     chosen = pick_examples(table)
-    title = f"{titles[name]}, speaker {chosen['speaker'].iloc[0]}"
-    parts.append(
-        draw_spectrograms(
-            chosen, [audio[name][row]["waveform"] for row in chosen.index], f"{title}: what the model gets."
-        )
+    title, drawn = (
+        f"{titles[name]}, speaker {chosen['speaker'].iloc[0]}",
+        find_figure(experiment, f"spectrograms_{name}"),
     )
+    if audio[name]:
+        figure = draw_spectrograms(chosen, [audio[name][row]["waveform"] for row in chosen.index])
+        drawn = record_figure(experiment, f"spectrograms_{name}", figure)
+    alt = f"Spectrograms, time against frequency. Seconds: {chosen.set_index('emotion')['seconds'].round(1).to_dict()}."
+    parts.append(show_figure(drawn, f"{title}: what the model gets.", alt))
     chosen = chosen.assign(seconds=chosen["duration"].map("{:.1f}".format))
     parts.append(show_players(chosen, ["emotion", "listen", "seconds", "utterance"], f"{title}: the recordings."))
 stack(*parts)

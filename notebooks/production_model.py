@@ -195,12 +195,13 @@ show_table(
 #
 # ## The model and its card
 #
-# Each run's folder now holds the weights and a model card: what the model was trained on, how it scored, under which
-# terms it may be used.
+# The folder of a run that was trained here now holds the weights and a model card: what the model was trained on, how it
+# scored, under which terms it may be used.
 
 # %%
 for run in runs.values():
-    write_model_card(run)
+    if (run.path / "model").is_dir():  # a recorded run has none
+        write_model_card(run)
 
 # %% tags=["remove-cell"]
 page.record_table(experiment, "leak", leak)

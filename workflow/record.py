@@ -69,6 +69,9 @@ def record(profile: str) -> None:
                 shutil.copyfile(run.path / name, part)
         if run.experiment.split != "loso":
             record_embeddings(run, folder / "runs" / run.path.name)
+    for picture in (runs_root() / profile / "tables").glob("*.webp"):
+        with whole_file(folder / picture.name) as part:
+            shutil.copyfile(picture, part)
     for source in tables:
         table = pd.read_csv(source).round(6)
         with whole_file(folder / source.name) as part:

@@ -2,9 +2,12 @@
 
 from sercore.page.display import (
     METRICS,
+    find_figure,
     format_arm,
     format_origin,
     glue,
+    measure_table,
+    record_figure,
     record_table,
     show_audio,
     show_banner,

@@ -2,7 +2,9 @@
 
 import base64
 import io
+from collections.abc import Callable
 from html import escape
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +16,9 @@ from sercore.audio_files import SAMPLE_RATE, read_audio
 from sercore.data import CORPORA
 from sercore.data.preprocessing import MAX_SECONDS
 from sercore.labels import COLORS, EMOTIONS
-from sercore.paths import runs_root, whole_file
+from sercore.page.published import read_open
+from sercore.paths import results_root, runs_root, whole_file
+from sercore.training import code_fingerprint
 
 METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{name}": f"F1 {name}" for name in EMOTIONS}
 PACKAGES = ("torch", "transformers", "datasets", "audiomentations", "librosa", "numpy")
@@ -78,16 +82,17 @@ def show_figure(figure, caption: str, alt: str = "") -> HTML:
     """A figure with its text alternative, sharp at twice its size; without one, a sentence.
 
     Args:
-        figure: matplotlib figure or axes; None where there is too little to draw.
+        figure: matplotlib figure or axes, or the file of a recorded one; None where there is too little to draw.
         caption: printed below.
         alt: says in words what it shows.
     """
     if figure is None:
         return HTML(f"<p>{escape(caption)} There is too little to show it.</p>")
-    figure = figure.figure
-    picture = io.BytesIO()
-    figure.savefig(picture, format="webp", dpi=200, pil_kwargs={"quality": 85})
-    plt.close(figure)
+    if isinstance(figure, Path):
+        picture = io.BytesIO(figure.read_bytes())
+    else:
+        figure.figure.savefig(picture := io.BytesIO(), format="webp", dpi=200, pil_kwargs={"quality": 85})
+        plt.close(figure.figure)
     source = f"data:image/webp;base64,{_base64(picture)}"
     image = f'<img alt="{escape(alt or caption)}" src="{source}" style="width: 100%; max-width: 640px">'
     return HTML(f'<figure class="sercore-figure">{image}<figcaption>{escape(caption)}</figcaption></figure>')
@@ -97,12 +102,14 @@ def show_players(rows: pd.DataFrame, columns: list[str], caption: str) -> HTML:
     """Utterances one can listen to, as recorded, up to the eight seconds that the model gets.
 
     Args:
-        rows: utterances with `utterance` and `path`.
+        rows: utterances with `utterance` and `path`, "" where the corpus is not here, which leaves out the players.
         columns: what is printed of each, in this order; "listen" is the player.
         caption: printed above.
     """
     if rows.empty:
         return show_table(rows, caption)
+    if not rows["path"].all():
+        return show_table(rows[[name for name in columns if name != "listen"]], caption, index=False)
     cells = rows.map(lambda cell: escape(str(cell)))
     longest = round(MAX_SECONDS * SAMPLE_RATE)
     cells["listen"] = [_player(row.utterance, read_audio(row.path)[:longest], "10rem") for row in rows.itertuples()]
@@ -141,9 +148,41 @@ def glue(**values) -> None:
 
 def record_table(experiment, name: str, table: pd.DataFrame) -> None:
     """Keeps what a page measured in runs/<profile>/tables/<name>.csv, for `make results`; a variant's apart."""
-    folder = runs_root() / experiment.profile / "tables" / experiment.variant
-    with whole_file(folder / f"{name}.csv") as part:
+    with whole_file(_tables(experiment) / f"{name}.csv") as part:
         table.to_csv(part, index=any(table.index.names))
+
+
+def measure_table(experiment, name: str, compute: Callable[[], pd.DataFrame] | None) -> pd.DataFrame:
+    """What a page measures, kept as by `record_table`; or, with None, what is recorded, where its audio is not here.
+
+    Raises:
+        FileNotFoundError: that is not recorded.
+    """
+    if compute:
+        record_table(experiment, name, table := compute())
+        return table
+    if (table := read_open(name, experiment.profile)).empty:
+        where = f"results/{experiment.profile}"
+        raise FileNotFoundError(f"{name} is not recorded in {where}, and measuring it needs the corpora.")
+    return table
+
+
+def record_figure(experiment, name: str, figure) -> Path:
+    """Keeps a figure that needs audio beside the tables, and closes it; `show_figure` takes the file."""
+    with whole_file(file := _tables(experiment) / f"{name}.webp") as part:
+        figure.savefig(part, format="webp", dpi=160, pil_kwargs={"quality": 70})
+    plt.close(figure)
+    return file
+
+
+def find_figure(experiment, name: str) -> Path | None:
+    """A recorded figure of this profile; None where there is none."""
+    file = results_root() / experiment.profile / f"{name}.webp"
+    return file if file.is_file() else None
+
+
+def _tables(experiment) -> Path:
+    return runs_root() / experiment.profile / "tables" / experiment.variant
 
 
 def _facts(run) -> list[str]:
@@ -157,7 +196,7 @@ def _facts(run) -> list[str]:
         f"Python {where['python']}",
         *(f"{name} {where['packages'][name]}" for name in PACKAGES if name in where["packages"]),
         f"commit {where['commit'] or 'none'}",
-        f"code {where['code']}",
+        f"code {where['code']}" + ("" if where["code"] == code_fingerprint() else " (today's is another)"),
         f"started {where.get('started', 'unknown')}",
     ]
 

@@ -14,9 +14,13 @@ import soundfile
 
 from sercore.experiment import Experiment
 from sercore.page import (
+    find_figure,
     format_arm,
     format_origin,
     glue,
+    measure_table,
+    read_open,
+    record_figure,
     set_style,
     show_audio,
     show_banner,
@@ -25,6 +29,7 @@ from sercore.page import (
     show_table,
     stack,
 )
+from sercore.paths import runs_root
 
 
 def played(html) -> np.ndarray:
@@ -100,6 +105,39 @@ def test_a_player_plays_the_utterance_and_stops_where_the_model_stops(tmp_path):
     html = show_players(row, ["listen", "utterance"], "Listen.")
     assert len(played(html)) == pytest.approx(8 * 16000, rel=0.05)
     assert 'aria-label="u&lt;0&gt;"' in html.data and cells(html)[1] == "u&lt;0&gt;"
+
+
+def test_without_the_corpus_a_table_has_no_players():
+    row = pd.DataFrame({"utterance": ["u"], "path": [""]})
+    assert cells(show_players(row, ["listen", "utterance"], "Listen.")) == ["u"]
+
+
+EXPERIMENT = Experiment(profile="open", primary="ravdess", permanent="")
+
+
+def test_what_is_measured_is_kept_for_the_record():
+    table = pd.DataFrame({"a": [1, 2]})
+    assert measure_table(EXPERIMENT, "made_up", lambda: table) is table
+    assert (runs_root() / "open/tables/made_up.csv").read_text() == "a\n1\n2\n"
+
+
+def test_what_is_not_measured_here_is_as_recorded():
+    pd.testing.assert_frame_equal(measure_table(EXPERIMENT, "leak", None), read_open("leak"))
+    with pytest.raises(FileNotFoundError, match=r"^made_up is not recorded in results/open, and measuring it needs"):
+        measure_table(EXPERIMENT, "made_up", None)
+
+
+def test_a_kept_figure_is_shown_from_its_file():
+    figure, _ = plt.subplots()
+    file = record_figure(EXPERIMENT, "made_up", figure)
+    assert file == runs_root() / "open/tables/made_up.webp"
+    html = show_figure(file, "A <figure>.").data
+    assert base64.b64encode(file.read_bytes()).decode() in html and "A &lt;figure&gt;." in html
+
+
+def test_a_figure_that_is_not_recorded_is_a_sentence():
+    assert find_figure(EXPERIMENT, "made_up") is None
+    assert show_figure(None, "Drawn.").data == "<p>Drawn. There is too little to show it.</p>"
 
 
 def test_a_sound_that_is_in_no_file_has_a_player_and_a_caption():
