@@ -32,6 +32,7 @@ settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
 import json
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,7 +48,16 @@ from sercore.evaluation import bootstrap_scores, tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.export import METHODS, SCHEMES, quantize, sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import glue, record_table, read_open, set_style, show_banner, show_figure, show_provenance, show_table
+from sercore.page import (
+    glue,
+    measure_table,
+    read_open,
+    set_style,
+    show_banner,
+    show_figure,
+    show_provenance,
+    show_table,
+)
 from sercore.page.style import ACCENT, INK, PALE
 from sercore.runtime import EmotionClassifier
 from sercore.training import train
@@ -60,10 +70,9 @@ show_banner(experiment)
 
 # %% tags=["hide-output"]
 run = train(experiment)
-split, _ = load_split(experiment)
-target, _ = load_target(experiment)
-calibration = sample_calibration(split)
-files = write_scheme_files(run, run.path / "onnx", calibration)
+(split, audio), (target, _) = load_split(experiment), load_target(experiment)
+calibration = sample_calibration(split) if audio else None
+files = write_scheme_files(run, run.path / "onnx", calibration) if audio else {}
 
 # %% [markdown]
 # ## How ranges are found
@@ -88,15 +97,21 @@ def measure_drift(exact: pd.DataFrame, own: pd.DataFrame) -> dict:
     return {"drift_mean": drift.mean(), "drift_most": drift.max(), "agreement": agree.mean()}
 
 
-with TemporaryDirectory() as folder:
-    tried = {"fp32": files["fp32"]}
-    for name in METHODS:
-        tried[name] = quantize(files["fp32"], "w8a8-conv", f"{folder}/{name}.onnx", calibration, method=name)
-    validation = predict_utterances(tried, split.validation)
-methods = pd.DataFrame({name: measure_drift(validation["fp32"], validation[name]) for name in METHODS}).T
+def try_methods():
+    """Drift of w8a8-conv on the validation speakers, by how its ranges were found."""
+    with TemporaryDirectory() as folder:
+        tried = {"fp32": files["fp32"]}
+        for name in METHODS:
+            tried[name] = quantize(files["fp32"], "w8a8-conv", f"{folder}/{name}.onnx", calibration, method=name)
+        found = predict_utterances(tried, split.validation)
+    return pd.DataFrame([{"method": name, **measure_drift(found["fp32"], found[name])} for name in METHODS])
+
+
+methods = measure_table(experiment, "quantization_methods", try_methods if audio else None)
 in_use = signature(quantize).parameters["method"].default
 DRIFT = {"drift_mean": "{:.5f}", "drift_most": "{:.4f}", "agreement": "{:.1%}"}
-show_table(methods, f"Ways to find ranges, w8a8-conv on the validation speakers. In use: {in_use}.", form=DRIFT)
+caption = f"Ways to find ranges, w8a8-conv on the validation speakers. In use: {in_use}."
+show_table(methods, caption, DRIFT, index=False)
 
 # %% [markdown]
 # ## What is lost
@@ -106,25 +121,26 @@ show_table(methods, f"Ways to find ranges, w8a8-conv on the validation speakers.
 
 
 # %%
-def measure_losses(predictions: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Scores of each scheme, drift from fp32, and the gain of UA over fp32 with its interval."""
-    rows = {}
+def measure_losses(part: pd.DataFrame) -> pd.DataFrame:
+    """Of each file: scores, drift from fp32, gain of UA over fp32 with its interval, and size."""
+    rows, predictions = {}, predict_utterances(files, part)
     for scheme, own in predictions.items():
         scores = bootstrap_scores(predictions["fp32"], own)
         rows[scheme] = {name: scores.loc[name, "other"] for name in ("WA", "UA")}
         rows[scheme] |= measure_drift(predictions["fp32"], own)
-        rows[scheme] |= scores.loc["UA", GAIN].to_dict()
-    return pd.DataFrame(rows).T.rename_axis("scheme")
+        rows[scheme] |= scores.loc["UA", GAIN].to_dict() | {"MB": files[scheme].stat().st_size / 10**6}
+    return pd.DataFrame(rows).T.rename_axis("scheme").reset_index()
 
 
 parts = {"hold_out": split.test, "target": target}
-losses = {name: measure_losses(predict_utterances(files, part)) for name, part in parts.items()}
-losses = pd.concat(losses, names=["utterances"])
-form = DRIFT | dict.fromkeys(GAIN, "{:+.2%}")
+compute = {name: partial(measure_losses, part) if audio else None for name, part in parts.items()}
+losses = {name: measure_table(experiment, f"quantization_losses_{name}", own) for name, own in compute.items()}
+losses = pd.concat({name: table.set_index("scheme") for name, table in losses.items()}, names=["utterances"])
+form = DRIFT | dict.fromkeys(GAIN, "{:+.2%}") | {"MB": "{:.1f}"}
 show_table(losses, "Scores; drift, agreement and gain of UA against fp32.", form=form)
 
 # %% tags=["hide-input"]
-on_target = losses.loc["target"].assign(MB=[file.stat().st_size / 10**6 for file in files.values()])
+on_target = losses.loc["target"]
 points = 100 * on_target[GAIN]
 figure, (left, right) = plt.subplots(1, 2, sharey=True, figsize=(7, 3.4))
 left.barh(points.index, on_target["MB"], color=PALE)
@@ -213,9 +229,6 @@ form = dict.fromkeys(["at least", "aim", "measured"], lambda number: f"{number +
 show_table(goals, "Goals for the files that ship, and what was measured.", form=form)
 
 # %% tags=["remove-cell"]
-tables = {"methods": methods.rename_axis("method"), **{f"losses_{name}": losses.loc[name] for name in parts}}
-for name, table in tables.items():
-    record_table(experiment, f"quantization_{name}", table)
 for prefix, scheme in {"own": "w8a8-conv", "paper": "paper"}.items():
     glue(**(100 * losses.loc[("target", scheme), GAIN]).add_prefix(f"{prefix}_"))
 glue(reached=(goals["reached"] != "neither").sum(), aims=(goals["reached"] == "aim").sum(), goals=len(goals))

@@ -33,6 +33,7 @@ settings = {}  # of the experiment, beside the profile's, such as {"geometry": "
 
 # %%
 import platform
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -48,13 +49,14 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.data import load_split
 from sercore.experiment import Experiment
 from sercore.export import SCHEMES, latency, sample_calibration, write_scheme_files
-from sercore.page import ACCENT, INK, PALE, glue, record_table, set_style
+from sercore.page import ACCENT, INK, PALE, glue, measure_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.page.process_memory import measure_memory
 from sercore.training import build_classifier, find_runs, load_classifier, train
 
 set_style()
-SECONDS, LONGEST, THREADS = (1, 3, 8), 8, (1, 2)
+SECONDS, LONGEST, THREADS, WORK = (1, 3, 8), 8, (1, 2), "million multiply-accumulates"
+INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear")
 SHIPPED = [scheme for scheme in SCHEMES if scheme not in ("fp32", "paper")]
 experiment = Experiment.from_profile(profile, **{"split": "disjoint", **settings})
 repeats = 5 if experiment.geometry == "tiny" else 15
@@ -67,31 +69,41 @@ show_banner(experiment)
 # the peak are inside the graph, and labels, terms and scores are in its metadata. A scheme is a recipe for the numbers
 # inside. Some of them fix the ranges of activations in advance, from training speech.
 
+# Calibration needs training speech; where the corpora are not, the tables are those of `results/open`.
+
 # %%
-recipes = pd.Series({name: scheme.recipe for name, scheme in SCHEMES.items()}, name="recipe")
-show_table(recipes.to_frame(), "The schemes.")
+show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHEMES.items()}}), "The schemes.")
 
 # %% tags=["hide-output"]
-split, _ = load_split(experiment)
-model = build_classifier(experiment.geometry).eval()
+split, audio = load_split(experiment)
+model, run = build_classifier(experiment.geometry).eval(), train(experiment)
 folder = paths.runs_root() / experiment.profile / f"geometry-{experiment.geometry}"
-files = write_scheme_files(model, folder, sample_calibration(split))
+files = write_scheme_files(model, folder, sample_calibration(split)) if audio else {}
+
 
 # %%
-INTEGER = ("ConvInteger", "MatMulInteger", "DynamicQuantizeLinear", "QuantizeLinear", "DequantizeLinear")
-sizes = pd.DataFrame([{"scheme": scheme} | latency.describe_file(file) for scheme, file in files.items()])
-inside = [{name: own[name] for name in INTEGER if name in own} for own in sizes.pop("operators")]
-sizes["integer operators"] = [", ".join(f"{name} {count}" for name, count in own.items()) for own in inside]
-show_table(sizes, "The files.", form={"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}"}, index=False)
+def describe_files():
+    """Size, versions and integer operators of each file, peak memory of a process of its own, and time to load."""
+    sizes = pd.DataFrame([{"scheme": scheme} | latency.describe_file(file) for scheme, file in files.items()])
+    inside = [[f"{name} {own[name]}" for name in INTEGER if name in own] for own in sizes.pop("operators")]
+    sizes["integer operators"] = list(map(", ".join, inside))
+    memory = pd.DataFrame([measure_memory(file, LONGEST) for file in files.values()]) / 10**6
+    memory["load"] = latency.measure_load(files).values()
+    return sizes.join(memory.rename(columns="{} (MB)".format).rename(columns={"load (MB)": "load (s)"}))
+
+
+sizes = measure_table(experiment, "quantization_sizes", describe_files if audio else None)
+shown = sizes.drop(columns=sizes.filter(regex="[(]"))
+show_table(shown, "The files.", {"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}"}, index=False)
 
 # %% [markdown]
 # ## How fast they are
 #
-# All files and both peers in PyTorch take turns in one process, so that what slows the machine slows all of them
-# alike. Compare ratios; milliseconds belong to this machine.
+# All files and both peers in PyTorch take turns in one process. Compare ratios; milliseconds belong to one machine.
 
 # %% tags=["hide-output"]
-times = latency.tabulate_latency(files, SECONDS, THREADS, repeats, latency.make_torch_peers(model))
+compute = partial(latency.tabulate_latency, files, SECONDS, THREADS, repeats, latency.make_torch_peers(model))
+times = measure_table(experiment, "quantization_latency", compute if audio else None)
 
 # %%
 milliseconds = times.assign(**1000 * times[["median", "low", "high"]])
@@ -100,22 +112,18 @@ wide = milliseconds.pivot(index="scheme", columns=["threads", "seconds"], values
 show_table(wide, "Median latency in milliseconds (quartiles), by threads and seconds of audio.")
 
 # %%
-one_thread = milliseconds.query("seconds == @LONGEST and threads == 1").set_index("scheme").loc[[*files]]
-one_thread = one_thread.join(sizes.set_index("scheme"))
-faster = (one_thread["median"]["fp32"] / one_thread["median"]).to_frame("times as fast as fp32")
-speed = faster.assign(**{"share of real time": one_thread["rtf"]})
-show_table(speed, "Ratios for the longest waveform on one thread.", form="{:.3g}")
-
-# %%
-memory = pd.DataFrame({scheme: measure_memory(file, LONGEST) for scheme, file in files.items()}).T / 10**6
-memory = memory.add_suffix(" (MB)").assign(**{"load (ms)": 1000 * pd.Series(latency.measure_load(files))})
-show_table(memory, "Peak memory of a process of its own for the longest waveform, and time to load.", form="{:.0f}")
+one_thread = milliseconds.query("seconds == @LONGEST and threads == 1").merge(sizes, on="scheme").set_index("scheme")
+times_as_fast = one_thread["median"]["fp32"] / one_thread["median"]
+speed = pd.DataFrame({"times as fast as fp32": times_as_fast, "share of real time": one_thread["rtf"]})
+speed = speed.join(one_thread.filter(regex="[(]"))
+show_table(speed.rename_axis(None), "The longest waveform, one thread; memory of a process of its own.", "{:.3g}")
 
 # %% [markdown]
 # ## What the machine would need at least
 #
 # A layer multiplies and adds once for each of its weights and each frame that it gives; attention also for each pair of
-# frames. PyTorch counts both as a model runs, and neither biases nor norms, activations and softmax.
+# frames. PyTorch counts both as a model runs, and neither biases nor norms, activations and softmax. How long that takes
+# at least, a large matrix product in the same runtime tells, in float and in 8 bits.
 
 
 # %%
@@ -131,11 +139,6 @@ def count_work(model: torch.nn.Module, seconds: float) -> pd.Series:
     return pd.concat([work, pd.Series({"attention products": whole - work.sum()})])
 
 
-# %% [markdown]
-# How long that takes at least: a large matrix product in the same runtime gives the rate, in float and in 8 bits.
-
-
-# %%
 def open_product(operator: str, x: np.ndarray, weight: np.ndarray, result: str):
     """A function that multiplies x by a fixed weight in the runtime, on one thread."""
     form = f"product ({x.dtype.name.replace('float32', 'float')}[n, n] x) => ({result}[n, n] y)"
@@ -149,17 +152,20 @@ def open_product(operator: str, x: np.ndarray, weight: np.ndarray, result: str):
 
 SIDE = 1024
 weight = np.random.default_rng(0).integers(0, 127, (SIDE, SIDE), np.int8)
-real = weight.astype(np.float32)
-products = {"fp32": ("MatMul", real, real, "float"), "int8": ("MatMulInteger", weight.view(np.uint8), weight, "int32")}
+products = {"fp32": ("MatMul", *2 * [weight.astype(np.float32)], "float")}
+products["int8"] = "MatMulInteger", weight.view(np.uint8), weight, "int32"
 turns = {name: open_product(*product) for name, product in products.items()}
-rates = SIDE**3 / latency.measure_latency(turns, seconds=1, repeats=repeats)["median"]
+compute = lambda: latency.measure_latency(turns, 1, repeats).reset_index(names="product")  # noqa: E731
+rates = (
+    SIDE**3 / measure_table(experiment, "quantization_rates", compute if audio else None).set_index("product")["median"]
+)
 
 # %%
 work = count_work(model, LONGEST)
-floors = pd.DataFrame({"million multiply-accumulates": work / 1e6, "share (percent)": 100 * work / work.sum()})
-floors = floors.assign(**{f"{name} at least (ms)": 1000 * work / rate for name, rate in rates.items()})
+floors = {WORK: work / 1e6, "share (percent)": 100 * work / work.sum()}
+floors = pd.DataFrame(floors | {f"{name} at least (ms)": 1000 * work / rate for name, rate in rates.items()})
 floors.loc["total"] = floors.sum()
-show_table(floors, "Work by stage for the longest waveform.", form="{:,.1f}")
+show_table(floors, "Work by stage for the longest waveform.", "{:,.1f}")
 
 # %%
 distance = one_thread[["median"]].set_axis(["takes (ms)"], axis=1)
@@ -171,31 +177,31 @@ show_table(distance, "How far each scheme is from its floor, longest waveform, o
 # %% [markdown]
 # ## The models that ship
 #
-# The paper's geometry above has its waveform read by convolutions, which is most of its work. The backbone of `open`
-# begins with a spectrogram instead, and so does the student that is distilled for phones. A student's row appears where
-# profile `small` has been run.
+# The paper's geometry above has its waveform read by convolutions, which is most of its work. The backbone of `open` and
+# the student begin with a spectrogram instead. A student's row appears where profile `small` has been run.
 
-# %% tags=["hide-output"]
-run = train(experiment)
-students = [] if experiment.synthetic or profile == "small" else find_runs("small", "disjoint")
-models, own_files = {experiment.geometry: model}, {experiment.geometry: files}
-for own in (run, *students):
-    name, calibration = own.experiment.backbone, sample_calibration(load_split(own.experiment)[0])
-    models[f"{name}, trained"] = load_classifier(own.path / "model")
-    own_files[f"{name}, trained"] = write_scheme_files(own, own.path / "onnx", calibration)
-several = {f"{name}: {scheme}": file for name, own in own_files.items() for scheme, file in own.items()}
-turns = latency.tabulate_latency(several, [LONGEST], [1], repeats).set_index("scheme")[["median", "low", "high"]]
 
 # %%
-shipped = pd.DataFrame(turns.index.str.split(": ").to_list(), columns=["model", "scheme"], index=turns.index)
-shipped["million parameters"] = shipped["model"].map({name: own.num_parameters() / 1e6 for name, own in models.items()})
-million = {name: count_work(own, LONGEST).sum() / 1e6 for name, own in models.items()}
-shipped["million multiply-accumulates"] = shipped["model"].map(million)
-shipped["MB"] = [file.stat().st_size / 1e6 for file in several.values()]
-shipped = shipped.join(1000 * turns).reset_index(drop=True)
-form = {"million multiply-accumulates": "{:,.0f}", **dict.fromkeys(["median", "low", "high"], "{:.1f}")}
-caption = "Size, work, and milliseconds (quartiles) for the longest waveform on one thread."
-show_table(shipped, caption, form, index=False)
+def compare_models():
+    """Parameters, work, and size and latency of each scheme, of the geometry above and of the trained models."""
+    students = [] if experiment.synthetic or profile == "small" else find_runs("small", "disjoint")
+    models, own_files = {experiment.geometry: model}, {experiment.geometry: files}
+    for own in (run, *students):
+        name, calibration = own.experiment.backbone, sample_calibration(load_split(own.experiment)[0])
+        models[f"{name}, trained"] = load_classifier(own.path / "model")
+        own_files[f"{name}, trained"] = write_scheme_files(own, own.path / "onnx", calibration)
+    several = {f"{name}: {scheme}": file for name, own in own_files.items() for scheme, file in own.items()}
+    turns = latency.tabulate_latency(several, [LONGEST], [1], repeats).set_index("scheme")[["median", "low", "high"]]
+    shipped = pd.DataFrame(turns.index.str.split(": ").to_list(), columns=["model", "scheme"], index=turns.index)
+    counts = {name: [own.num_parameters() / 1e6, count_work(own, LONGEST).sum() / 1e6] for name, own in models.items()}
+    shipped[["million parameters", WORK]] = np.array([counts[name] for name in shipped["model"]])
+    shipped["MB"] = [file.stat().st_size / 1e6 for file in several.values()]
+    return shipped.join(1000 * turns).reset_index(drop=True)
+
+
+shipped = measure_table(experiment, "quantization_models", compare_models if audio else None)
+form = {WORK: "{:,.0f}", **dict.fromkeys(["median", "low", "high"], "{:.1f}")}
+show_table(shipped, "Size, work, and milliseconds (quartiles) of the longest waveform, one thread.", form, index=False)
 
 # %% tags=["hide-input"]
 figure, axis = plt.subplots(figsize=(7, 4.2))
@@ -207,14 +213,13 @@ alt = "; ".join(shipped.apply("{model} {scheme} {MB:.1f} MB, {median:.0f} ms".fo
 show_figure(figure, "Size, and median latency of the longest waveform on one thread; a mark for each scheme.", alt)
 
 # %% tags=["remove-cell"]
-for name, table in {"models": shipped, "sizes": sizes, "latency": times}.items():
-    record_table(experiment, f"quantization_{name}", table)
 fastest = one_thread.loc[SHIPPED, "median"].idxmin()
 small, fast = one_thread.loc[SHIPPED].nsmallest(1, "bytes").iloc[0], one_thread.loc[fastest]
 than = one_thread["median"] / fast["median"]
 glue(smallest=small.name, smallest_MB=small["MB"], smallest_MiB=small["MiB"], than_fp32=than["fp32"])
 glue(fastest=fastest, fastest_MB=fast["MB"], fastest_MiB=fast["MiB"], than_paper=than["paper"])
-(geometry, own, *_) = models
+(geometry, own, *_) = shipped["model"].unique()
+million = shipped.groupby("model")[WORK].first()
 ships = shipped[(shipped["model"] == own) & shipped["scheme"].isin(SHIPPED)]
 glue(geometry=geometry, own=own, own_parameters=ships["million parameters"].iloc[0], own_MB=ships["MB"].min())
 glue(own_work=million[own] / million[geometry], own_ms=ships["median"].min())
@@ -233,9 +238,8 @@ glue(floor=distance.loc[fastest, "times its floor"], machine=platform.machine(),
 # {glue:text}`own_work:.1%` of the multiplications of {glue:text}`geometry`. Its smallest file that ships takes
 # {glue:text}`own_MB:.1f` MB, its fastest {glue:text}`own_ms:.0f` ms.
 #
-# The control follows the paper's recipe with unsigned weights. With signed ones, its convolutions are of a kind that
-# older versions of ONNX Runtime refuse, which is what stopped an app built on the paper's model. No scheme that ships
-# has either.
+# The control follows the paper's recipe with unsigned weights. With signed ones, older versions of ONNX Runtime refuse
+# its convolutions, which is what stopped an app built on the paper's model. No scheme that ships has either.
 
 # %% tags=["remove-input"]
 show_provenance(run)
