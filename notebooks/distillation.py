@@ -41,28 +41,35 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sercore import MODELS, page, paths, training
 from sercore.data import Collator, load_split, load_target
-from sercore.evaluation import align_moments, bootstrap_scores, fit_moments, score, tabulate_predictions
+from sercore.evaluation import align_moments, bootstrap_scores, fit_moments, tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.page import ACCENT, INK, METRICS, PALE, show_figure, show_table
-from sercore.training import build_classifier, classify_embeddings, embed, load_classifier, regression_head
+from sercore.training import build_classifier, classify_embeddings, embed, load_classifier
 from sercore.training.distillation import Distillation, distil, make_views
-from sercore.training.embeddings import pool_utterances
 
 page.set_style()
 GAIN = dict.fromkeys(("gain", "gain_low", "gain_high"), "{:+.1f}")  # points
 experiment = Experiment.from_profile(profile, **{**settings, "split": "disjoint"})
 adapted, unseen = experiment.adapter_rank > 0, page.format_arm(experiment.target)
+(split, audio), (target, other) = load_split(experiment), load_target(experiment)
 tiny = '{"stem_strides":[2,2],"d_model":32,"encoder_layers":1,"encoder_attention_heads":2,"encoder_ffn_dim":32}'
 quick = {"views": 2, "epochs": 2, "average": 0.5, "geometry": tiny}
 if not adapted:
     print("This profile fine-tunes without an adapter: a very small student; no interpolation, no fine-tuned student.")
 page.show_banner(experiment)
 
+# %% [markdown]
+# Distilling needs audio. Where the corpora are not, this page shows what was recorded.
+
 # %% tags=["hide-output"]
 run = training.train(experiment)
-student = distil(run, Distillation(**{} if adapted else quick))
-models = {"backbone, frozen": build_classifier(experiment.backbone), "fine-tuned": load_classifier(run.path / "model")}
-models["student"] = load_classifier(student / "model")
+student = distil(run, Distillation(**{} if adapted else quick)) if audio else run.path.with_name("distillation")
+
+
+def measure(name, compute):
+    """Measured here, where there is audio; else as recorded."""
+    return page.measure_table(experiment, name, compute if audio else None)
+
 
 # %% [markdown]
 # ## Teacher and student side by side
@@ -82,51 +89,17 @@ def describe(model, seconds=8):
     return row | {"parameters": model.num_parameters(), "multiply-adds (millions)": counter.get_total_flops() / 2e6}
 
 
-sizes = pd.DataFrame({name: describe(model) for name, model in models.items()}).T
+def compare_sizes():
+    """One row for each teacher, and one for the student."""
+    models = {"backbone, frozen": build_classifier(experiment.backbone)}
+    models |= {"fine-tuned": load_classifier(run.path / "model"), "student": load_classifier(student / "model")}
+    return pd.DataFrame([{"model": name, **describe(model)} for name, model in models.items()])
+
+
+sizes = measure("student_sizes", compare_sizes).set_index("model")
 found = [file.stat().st_size if adapted and file.is_file() else np.nan for file in MODELS.values()]
-sizes["bytes in 8 bits"] = [np.nan, *found]
-show_table(sizes.T, "Both teachers and their student: multiply-adds for 8 s; bytes of the files that ship.", "{:,.0f}")
-
-# %% [markdown]
-# ## Half way back
-#
-# Fine-tuning adds a low-rank adapter to the backbone. A share of what it adds makes a model between the two teachers,
-# which needs nothing but a new last layer, a regression on the embeddings of training speakers. The share was decided
-# on validation speakers. Held-out speakers had no say, nor had RAVDESS, which is scored once and chooses nothing.
-
-
-# %% tags=["hide-output"]
-def keep(file, compute, *arguments):
-    """The array in a file; computed and written first, where it is not there."""
-    if not file.is_file():
-        with paths.whole_file(file) as beside, open(beside, "wb") as stream:
-            np.save(stream, compute(*arguments))
-    return np.load(file)
-
-
-(split, audio), (target, other) = load_split(experiment), load_target(experiment)
-parts = {name: (getattr(split, name), audio) for name in ("train", "validation", "test")} | {"target": (target, other)}
-cases, curve = ["validation speakers", "held-out speakers", f"{unseen}, as it is", f"{unseen}, per speaker"], {}
-for share in (0, 0.25, 0.5, 0.75, 1) if adapted else ():
-    model = training.adapter.load_adapter(build_classifier(experiment.backbone), run.path / "adapter")
-    training.adapter.scale_adapter(model, share / experiment.interpolation)  # the saved one carries its share already
-    files = {name: run.path / "embeddings" / f"share-{share:g}-{name}.npy" for name in parts}
-    own = {name: keep(files[name], pool_utterances, model, experiment, *part) for name, part in parts.items()}
-    head = regression_head.choose_head(*((own[name], parts[name][0]["emotion"]) for name in ("train", "validation")))
-    aligned = align_moments(own["target"], fit_moments(own["train"]), target["speaker"])
-    tested = [(parts[name][0], own[name]) for name in ("validation", "test", "target")] + [(target, aligned)]
-    curve[share] = [score(part["emotion"], head.predict(pooled))["UA"] for part, pooled in tested]
-curve = pd.DataFrame(curve, cases).T
-
-# %% tags=["hide-input"]
-look = {"style": ["o-", "s-", "^:", "D--"], "color": [INK, ACCENT, PALE, PALE], "markersize": 9, "legend": False}
-axis = curve.plot(xlabel="share kept (0: backbone, 1: fine-tuned)", ylabel="UA", **look) if adapted else None
-if adapted:
-    axis.axvline(experiment.interpolation, color=INK, linewidth=1)
-    axis.figure.legend(axis.lines[:-1], cases, loc="outside upper center", ncols=2)
-drawn = show_figure(axis, "UA by share; line: decided on validation speakers.", f"UA: {curve.round(3).to_dict()}.")
-recorded = show_table(page.read_open("interpolation"), "The same on open corpora (results/open).", index=False)
-page.stack(show_table(curve.rename("{:g}".format), "UA by the share of the adapter that is kept."), drawn, recorded)
+sizes = sizes.assign(**{"bytes in 8 bits": [np.nan, *found]}).rename_axis(None).T
+show_table(sizes, "Both teachers and their student: multiply-adds for 8 s; bytes of the files that ship.", "{:,.0f}")
 
 # %% [markdown]
 # ## How the student learns
@@ -161,6 +134,14 @@ VARIANTS |= {"no fine-tuned teacher": {"embedding": 0.0, "probabilities": 0.0}}
 brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else quick
 
 
+def keep(file, compute, *arguments):
+    """The array in a file; computed and written first, where it is not there."""
+    if not file.is_file():
+        with paths.whole_file(file) as beside, open(beside, "wb") as stream:
+            np.save(stream, compute(*arguments))
+    return np.load(file)
+
+
 @torch.inference_mode()
 def embed_view(model, view):
     """Embeddings of one view of all clips, (clips, dimensions)."""
@@ -169,20 +150,25 @@ def embed_view(model, view):
     return model.norm(torch.cat(pooled)).numpy()
 
 
-shown, validation = make_views(run, Distillation(**brief))
-views, tables, kinds = {"plain": validation[0], "views": validation[1], "train": shown[1]}, {}, {}
-known, source = {name: view.targets["embedding"].astype(float) for name, view in views.items()}, shown[1].waveforms
-for name, changed in [*VARIANTS.items()][: None if adapted else 2]:
-    folder = distil(run, Distillation(**brief | changed))
-    model, place = load_classifier(folder / "model"), folder / source.filename.parts[-3]
-    own = {kind: keep(place / f"{kind}.npy", embed_view, model, view) for kind, view in views.items()}
-    head = [part.detach().numpy() for part in (model.classifier.weight, model.classifier.bias)]
-    tables[name] = tabulate_predictions(split.validation, classify_embeddings(own["plain"], head))
-    found = bootstrap_scores(tables["all"], tables[name]).loc["UA"]
-    linear = RidgeCV(np.logspace(-2, 4, 7)).fit(own["train"], known["train"])
-    kinds[name] = {"UA": found["other"], **100 * found[[*GAIN]]}
-    kinds[name]["embedding"] = linear.score(own["views"], known["views"])
-kinds = pd.DataFrame(kinds).T.rename_axis("students")
+def vary_views():
+    """UA of each brief student, its gain on the first, and the share of the embedding that it predicts."""
+    shown, validation = make_views(run, Distillation(**brief))
+    views, tables, kinds = {"plain": validation[0], "views": validation[1], "train": shown[1]}, {}, {}
+    known, source = {name: view.targets["embedding"].astype(float) for name, view in views.items()}, shown[1].waveforms
+    for name, changed in [*VARIANTS.items()][: None if adapted else 2]:
+        folder = distil(run, Distillation(**brief | changed))
+        model, place = load_classifier(folder / "model"), folder / source.filename.parts[-3]
+        own = {kind: keep(place / f"{kind}.npy", embed_view, model, view) for kind, view in views.items()}
+        head = [part.detach().numpy() for part in (model.classifier.weight, model.classifier.bias)]
+        tables[name] = tabulate_predictions(split.validation, classify_embeddings(own["plain"], head))
+        found = bootstrap_scores(tables["all"], tables[name]).loc["UA"]
+        linear = RidgeCV(np.logspace(-2, 4, 7)).fit(own["train"], known["train"])
+        kinds[name] = {"UA": found["other"], **100 * found[[*GAIN]]}
+        kinds[name]["embedding"] = linear.score(own["views"], known["views"])
+    return pd.DataFrame(kinds).T.rename_axis("students").reset_index()
+
+
+kinds = measure("student_views", vary_views).set_index("students")
 
 # %% tags=["hide-input"]
 figure, panels = plt.subplots(1, 2, figsize=(7, 4), sharey=True)
@@ -193,9 +179,8 @@ panels[0].set(xlabel="difference in UA\n(points)", ylim=(len(kinds) - 0.5, -0.5)
 panels[1].plot(kinds["embedding"], kinds.index, "s", color=INK, markersize=9)
 panels[1].set(xlabel="share of the\nembedding")
 drawn = show_figure(figure, "One thing is changed at a time; 95 % intervals.", f"{kinds.round(2).T.to_dict('list')}.")
-recorded = show_table(page.read_open("student_views"), "The same on open corpora (results/open).", GAIN, index=False)
 caption = "UA, its gain on the first (points, 95 % intervals over speakers), share of the embedding predicted on views."
-page.stack(show_table(kinds.rename_axis(None), caption, GAIN), drawn, recorded)
+page.stack(show_table(kinds.rename_axis(None), caption, GAIN), drawn)
 
 # %% [markdown]
 # ## What distillation adds
@@ -203,32 +188,45 @@ page.stack(show_table(kinds.rename_axis(None), caption, GAIN), drawn, recorded)
 # The same network is fine-tuned with the same labels and settings from the distilled weights and from random ones.
 # Held-out speakers come first; RAVDESS is scored once, last, and chooses nothing.
 
+
 # %% tags=["hide-output"]
-added, abroad, caption = pd.DataFrame(), [], "Held-out speakers, paired, with 95 % intervals."
-if adapted:
+def train_both():
+    """Runs of the same network from random weights and from the student's."""
     starts = [{**settings, "split": "disjoint", "backbone": name} for name in ("student-scratch", "student")]
-    runs = [*(training.train(Experiment.from_profile("small", **own)) for own in starts), run]
-    added = bootstrap_scores(runs[0].predictions, runs[1].predictions).filter(METRICS, axis="index")
+    return [training.train(Experiment.from_profile("small", **own)) for own in starts]
+
+
+def measure_home():
+    """Scores of both on held-out speakers, and the gain."""
+    scores = bootstrap_scores(*(own.predictions for own in train_both()))
+    return scores.filter(METRICS, axis="index").rename_axis("score").reset_index()
+
+
+def measure_abroad():
+    """UA of both, and of the teacher, on the target, as it is and per speaker."""
+    runs, abroad = [*train_both(), run], []
     for name, own in zip(("random weights", "the student", "(the teacher)"), runs, strict=True):
         pooled, source = embed(own, target, other), fit_moments(embed(own, split.train, audio))
         aligned = align_moments(pooled, source, target["speaker"])
         for case, mapped in {"as it is": pooled, "per speaker": aligned}.items():
             table = tabulate_predictions(target, classify_embeddings(mapped, training.read_head(own)))
             abroad.append({"from": name, "embeddings": case, **bootstrap_scores(table).loc["UA"]})
+    return pd.DataFrame(abroad)
+
+
+added = measure("student", measure_home).set_index("score") if adapted else pd.DataFrame()
+abroad = measure("student_transfer", measure_abroad) if adapted else pd.DataFrame()
+caption = "Held-out speakers, paired, with 95 % intervals."
 
 # %%
 titles = ["from random weights", "from the student", "gain (points)"]
 home = page.show_gains(added, titles, caption) if adapted else show_table(added, caption)
-page.stack(home, show_table(pd.DataFrame(abroad), f"UA on {unseen}, with 95 % intervals.", index=False))
+page.stack(home, show_table(abroad, f"UA on {unseen}, with 95 % intervals.", index=False))
 
 # %% tags=["remove-cell"]
-page.record_table(experiment, "student_views", kinds)
-tables = {"interpolation": curve.rename_axis("share"), "student": added.rename_axis("score")}
-for name, table in {**tables, "student_transfer": pd.DataFrame(abroad)}.items() if adapted else ():
-    page.record_table(experiment, name, table)
 gain = added.loc["UA", [*GAIN]] if adapted else dict.fromkeys(GAIN)
 page.glue(**{name: f"{100 * value:+.1f}" if adapted else "–" for name, value in gain.items()})
-page.glue(parameters=sizes["parameters"]["student"], teacher=sizes["parameters"]["fine-tuned"])
+page.glue(parameters=sizes.loc["parameters", "student"], teacher=sizes.loc["parameters", "fine-tuned"])
 page.glue(origin=page.format_origin(experiment), speakers=split.validation["speaker"].nunique(), reach=np.max(reach))
 page.glue(predicted=predicted.loc["embedding, fine-tuned", "views"], UA=history["UA"].iloc[-1])
 

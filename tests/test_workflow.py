@@ -13,6 +13,7 @@ from sercore.paths import PROJECT
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
 PAGES = ("corpora", "comparison", "production_model", "ravdess_analysis", "speaker_normalization", "cremad_ablation")
 PAGES += (
+    "interpolation",
     "distillation",
     "calibration",
     "acoustics",

@@ -19,6 +19,7 @@ from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
 from sercore.training.runs import FILES
 
 PROFILES = ("open", "small")  # of the two models that ship
+DISTILLED = ("settings.json", "environment.json", "history.csv", "targets.csv")  # of the student, beside its weights
 VARYING = ("commit", "code", "device", "python", "cpus", "threads")  # what may differ between the runs of one table
 
 
@@ -69,6 +70,10 @@ def record(profile: str) -> None:
                 shutil.copyfile(run.path / name, part)
         if run.experiment.split != "loso":
             record_embeddings(run, folder / "runs" / run.path.name)
+    distilled = runs_root() / profile / "distillation"
+    for name in DISTILLED if (distilled / "model").is_dir() else ():
+        with whole_file(folder / "runs" / distilled.name / name) as part:
+            shutil.copyfile(distilled / name, part)
     for picture in (runs_root() / profile / "tables").glob("*.webp"):
         with whole_file(folder / picture.name) as part:
             shutil.copyfile(picture, part)
