@@ -37,11 +37,11 @@ def embed(run: Run, part: pd.DataFrame, audio: datasets.Dataset | None) -> np.nd
         place = pd.Index(pd.read_csv(run.path / EMBEDDED)["utterance"]).get_indexer(part["utterance"])
         if (place >= 0).all():
             return np.load(run.path / EMBEDDED.replace("csv", "npy"))[place].astype(np.float32)
-    if not (run.path / "model").is_dir() or audio is None:
-        raise FileNotFoundError(f"{run.path} keeps no embeddings of these {len(part)} utterances; train it here.")
     names = part["utterance"].str.cat(part["digest"], sep=" ").str.cat(sep="\n")
     file = run.path / "embeddings" / f"{hashlib.sha1(names.encode()).hexdigest()[:12]}.npy"
     if not file.is_file():
+        if audio is None or not (run.path / "model").is_dir():
+            raise FileNotFoundError(f"{run.path} keeps no embeddings of these {len(part)} utterances; train it here.")
         pooled = pool_utterances(load_classifier(run.path / "model"), run.experiment, part, audio)
         with paths.whole_file(file) as beside, open(beside, "wb") as stream:
             np.save(stream, pooled)

@@ -65,9 +65,8 @@ def find_runs(profile: str, *splits: str) -> list[Run]:
     Recorded ones stand in for those that are not here.
     """
     roots = [root for root in (paths.recorded_root(profile), paths.runs_root() / profile) if root]
-    found = {
-        file.parent.name: file.parent for root in roots for file in root.glob(f"[!.]*/{LAST}")
-    }  # hidden: set aside
+    files = [file for root in roots for file in root.glob(f"[!.]*/{LAST}")]  # hidden ones are set aside by `claim`
+    found = {file.parent.name: file.parent for file in files}
     runs = [read_run(found[name]) for name in sorted(found)]
     return [run for run in runs if not run.experiment.variant and run.experiment.split in (splits or ("loso",))]
 
