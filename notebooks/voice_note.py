@@ -41,7 +41,8 @@ from sercore.page.note_assembly import assemble_note, choose_notes, trim_utteran
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.page.process_memory import measure_voice_note
-from sercore.page import glue, record_table, set_style
+from sercore.labels import EMOTIONS
+from sercore.page import find_figure, glue, measure_table, record_figure, set_style
 from sercore.page import show_audio, show_banner, show_figure, show_provenance, show_table
 from sercore.page.style import ACCENT, INK, PALE
 from sercore.page.timeline import draw_timeline
@@ -56,28 +57,43 @@ show_banner(experiment)
 
 # %% tags=["hide-output"]
 run = train(experiment)
-split, _ = load_split(experiment)
-target, _ = load_target(experiment)
-files = write_scheme_files(run, run.path / "onnx", sample_calibration(split))
+(split, audio), (target, _) = load_split(experiment), load_target(experiment)
+files = write_scheme_files(run, run.path / "onnx", sample_calibration(split)) if audio else {}
+
+
+def measure(name, compute):
+    """Measured here, where there is audio; else as recorded."""
+    return measure_table(experiment, f"voice_{name}", compute if audio else None)
+
 
 # %% [markdown]
 # ## A note of known emotion
 #
 # One speaker, one emotion after the other, pauses and room tone between them. A note of one emotion would have one
-# label; this one shows what the windows say on the way.
+# label; this one shows what the windows say on the way. It is made of recordings: where the corpora are not, the page
+# shows what came out when they were.
+
 
 # %%
-notes = choose_notes(pd.concat([split.test, target]), UTTERANCES, experiment.seed)
-own = notes[notes["speaker"] == notes["speaker"].value_counts(sort=False).idxmax()]  # a speaker with most emotions
-emotions = [np.concatenate([trim_utterance(path) for path in paths]) for paths in own["paths"]]
-pause = PAUSE * SAMPLE_RATE * (len(own) - 1)
-share = pause / (pause + sum(map(len, emotions)))
-recording, spans = assemble_note(emotions, share, ROOM_TONE_DB, np.random.default_rng(experiment.seed))
-truth = pd.DataFrame(spans / SAMPLE_RATE, columns=["start", "end"]).assign(emotion=own["y_true"].to_numpy())
-show_table(truth, f"What {own['speaker'].iloc[0]} says, in seconds.", form={"start": "{:.1f}", "end": "{:.1f}"})
+def make_note():
+    """The note (samples,), and of each emotion in it: speaker, start and end in seconds."""
+    notes = choose_notes(pd.concat([split.test, target]), UTTERANCES, experiment.seed)
+    own = notes[notes["speaker"] == notes["speaker"].value_counts(sort=False).idxmax()]  # a speaker with most emotions
+    emotions = [np.concatenate([trim_utterance(path) for path in paths]) for paths in own["paths"]]
+    pause = PAUSE * SAMPLE_RATE * (len(own) - 1)
+    share = pause / (pause + sum(map(len, emotions)))
+    recording, spans = assemble_note(emotions, share, ROOM_TONE_DB, np.random.default_rng(experiment.seed))
+    spoken = own[["speaker", "y_true"]].rename(columns={"y_true": "emotion"}).reset_index(drop=True)
+    return recording, spoken.assign(start=spans[:, 0] / SAMPLE_RATE, end=spans[:, 1] / SAMPLE_RATE)
+
+
+recording, spoken = make_note() if audio else (None, None)
+truth = measure("truth", lambda: spoken)
+form = {"start": "{:.1f}", "end": "{:.1f}"}
+show_table(truth, f"What {truth['speaker'].iloc[0]} says, in seconds.", form, index=False)
 
 # %% tags=["remove-input"]
-show_audio(recording, "The note.")
+show_audio(recording, "The note.") if audio else None
 
 # %% [markdown]
 # ## The pipeline in one call
@@ -87,21 +103,32 @@ show_audio(recording, "The note.")
 # file of any rate and length, which is read piece by piece.
 
 # %%
-classifier = EmotionClassifier(files["w8a8-conv"], threads=1)
-note = analyze_voice_note(recording, classifier)
-whole = {"label": note.label, "certainty": note.certainty, "agreement": note.agreement, **(note.probabilities or {})}
-whole |= {"seconds": note.seconds, "of them speech": note.speech_seconds, "windows": len(note.windows)}
-show_table(pd.DataFrame([whole]), "What one call returns for the whole note.", index=False)
+classifier = EmotionClassifier(files["w8a8-conv"], threads=1) if audio else None
+note = analyze_voice_note(recording, classifier) if audio else None
+
+
+def describe_note():
+    """One row with what the call returned."""
+    own = {"label": note.label or "none", "certainty": note.certainty, "agreement": note.agreement}
+    own |= (note.probabilities or {}) | {"seconds": note.seconds, "of them speech": note.speech_seconds}
+    return pd.DataFrame([own | {"windows": len(note.windows)}])
+
+
+whole = measure("whole", describe_note)
+show_table(whole, "What one call returns for the whole note.", index=False)
 
 # %%
-windows = pd.DataFrame(note.windows, columns=["start", "end", "speech", "weight", *classifier.labels])
+windows = measure(
+    "windows", lambda: pd.DataFrame(note.windows, columns=["start", "end", "speech", "weight", *EMOTIONS])
+)
 show_table(windows, "Windows: seconds, share of speech, seconds that each adds, probabilities.", form="{:.2f}")
 
 # %% tags=["hide-input"]
-edges = np.linspace(0, len(recording), 701).astype(int)[:-1]
-peaks = np.maximum.reduceat(np.abs(recording), edges)
-figure = draw_timeline(note, peaks / peaks.max(), truth)
-labels = ", ".join(windows[list(classifier.labels)].idxmax(axis=1)) or "none"
+figure = find_figure(experiment, "voice_timeline")
+if audio:
+    peaks = np.maximum.reduceat(np.abs(recording), np.linspace(0, len(recording), 701).astype(int)[:-1])
+    figure = record_figure(experiment, "voice_timeline", draw_timeline(note, peaks / peaks.max(), truth))
+labels = ", ".join(windows[[*EMOTIONS]].idxmax(axis=1)) or "none"
 alt = f"Spoken in turn: {', '.join(truth['emotion'])}. Most probable in each of {len(windows)} windows: {labels}."
 show_figure(figure, "What is spoken, what is found to be speech, what each window says.", alt)
 
@@ -111,12 +138,20 @@ show_figure(figure, "What is spoken, what is found to be speech, what each windo
 # The same pipeline takes a recording as it comes. A window is there as soon as its speech has ended or fills it, and
 # the note is the same in the end, whatever the pieces were.
 
+
 # %%
-stream = VoiceNoteStream(classifier)
-for second in np.split(recording, range(SAMPLE_RATE, len(recording), SAMPLE_RATE)):
-    for window in stream.feed(second):
-        print(f"after {stream.seconds:4.1f} s: {window['start']:4.1f} to {window['end']:4.1f} s")
-print(f"at the end: the same probabilities: {stream.finish().probabilities == note.probabilities}")
+def follow_note():
+    """Each window, and after how many seconds it was there."""
+    stream, rows = VoiceNoteStream(classifier), []
+    for second in np.split(recording, range(SAMPLE_RATE, len(recording), SAMPLE_RATE)):
+        found = stream.feed(second)
+        rows += [{"after": stream.seconds, **window} for window in found]
+    assert stream.finish().probabilities == note.probabilities
+    return pd.DataFrame(rows, columns=["after", "start", "end"])
+
+
+arriving = measure("arriving", follow_note)
+show_table(arriving, "Windows as they were there, in seconds; in the end, the note is the same.", "{:.1f}", index=False)
 
 # %% [markdown]
 # ## What it costs
@@ -125,9 +160,17 @@ print(f"at the end: the same probabilities: {stream.finish().probabilities == no
 
 # %%
 measured = [length for length, seconds in LENGTHS.items() if seconds <= 600 or experiment.backbone != "tiny"]
-costs = pd.DataFrame([measure_voice_note(files["w8a8-conv"], recording, LENGTHS[length]) for length in measured])
-costs["vad"] = costs.pop("rest")  # voice activity detection, and all else that is not the classifier
-costs[["classifier", "vad"]] = costs[["classifier", "vad"]].div(costs["seconds"], axis=0)
+
+
+def measure_costs():
+    """Seconds of work per second of audio, and bytes, by length."""
+    costs = pd.DataFrame([measure_voice_note(files["w8a8-conv"], recording, LENGTHS[length]) for length in measured])
+    costs["vad"] = costs.pop("rest")  # voice activity detection, and all else that is not the classifier
+    costs[["classifier", "vad"]] = costs[["classifier", "vad"]].div(costs["seconds"], axis=0)
+    return costs[["seconds", "classifier", "vad", "before", "peak"]]
+
+
+costs = measure("cost", measure_costs)
 
 # %%
 work = costs["classifier"] + costs["vad"]
@@ -152,10 +195,15 @@ alt = "; ".join(f"{name} {1000 * ms:.1f} ms" for name, ms in zip(measured, work,
 show_figure(figure, "Work per second of audio, and peak memory.", f"By length: {alt}.")
 
 # %% tags=["remove-cell"]
-record_table(experiment, "voice_cost", costs[["seconds", "classifier", "vad", "before", "peak"]])
-spoken = (truth["end"] - truth["start"]).sum()
-glue(seconds=note.seconds, speech=note.speech_seconds, spoken=spoken, windows=len(windows))
-glue(label=note.label or "none", certainty=note.certainty, agreement=note.agreement, longest=measured[-1])
+own = whole.iloc[0]
+glue(seconds=own["seconds"], speech=own["of them speech"], spoken=(truth["end"] - truth["start"]).sum())
+glue(
+    windows=len(windows),
+    label=own["label"],
+    certainty=own["certainty"],
+    agreement=own["agreement"],
+    longest=measured[-1],
+)
 glue(faster=1 / work.iloc[-1], vad=costs["vad"].iloc[-1] / work.iloc[-1], growth=np.ptp(costs["peak"]) / 10**6)
 
 # %% [markdown]
