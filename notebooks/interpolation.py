@@ -45,10 +45,14 @@ from sercore.training.regression_head import choose_head
 page.set_style()
 experiment = Experiment.from_profile(profile, **{**settings, "split": "disjoint"})
 unseen = page.format_arm(experiment.target)
-SHARES = (0, 0.25, 0.5, 0.75, 1) if experiment.adapter_rank else ()
+SHARES = (0, 0.25, 0.5, 0.75, 1)
 CASES = ["validation speakers", "held-out speakers", f"{unseen}, as it is", f"{unseen}, per speaker"]
-if not SHARES:
-    print("This profile fine-tunes without an adapter: there is nothing between the two ends.")
+adapted, origin = experiment.adapter_rank > 0, page.format_origin(experiment)
+if not adapted:
+    print(
+        "This profile fine-tunes without an adapter: there is nothing between the two ends. See what open corpora gave."
+    )
+    origin, experiment = "results/open", Experiment.from_profile("open", split="disjoint")
 page.show_banner(experiment)
 
 # %% [markdown]
@@ -57,8 +61,9 @@ page.show_banner(experiment)
 # speakers. Held-out speakers had no say, nor had the target corpus, which is scored once and chooses nothing.
 
 # %% tags=["hide-output"]
-run = training.train(experiment)
-(split, audio), (target, sound) = load_split(experiment), load_target(experiment)
+if adapted:
+    run = training.train(experiment)
+    (split, audio), (target, sound) = load_split(experiment), load_target(experiment)
 
 
 # %%
@@ -78,38 +83,36 @@ def score_shares():
     return pd.DataFrame({share: score_share(share) for share in SHARES}, CASES).T.rename_axis("share").reset_index()
 
 
-measured = page.measure_table(experiment, "interpolation", None if audio is None else score_shares)
-curve = measured.set_index("share").reindex(columns=CASES)
-show_table(curve.rename("{:g}".format).rename_axis(None), "UA by the share of the adapter that is kept.")
+measured = page.measure_table(experiment, "interpolation", score_shares if adapted and audio else None)
+curve = measured.set_index("share")[CASES]
+show_table(curve.rename("{:g}".format).rename_axis(None), f"UA by the share of the adapter that is kept ({origin}).")
 
 # %% tags=["hide-input"]
 look = {"style": ["o-", "s-", "^:", "D--"], "color": [INK, ACCENT, PALE, PALE], "markersize": 9, "legend": False}
-axis = None
-if SHARES:
-    axis = curve.plot(xlabel="share kept (0: backbone, 1: fine-tuned)", ylabel="UA", **look)
-    axis.axvline(experiment.interpolation, color=INK, linewidth=1)
-    axis.figure.legend(axis.lines[:-1], CASES, loc="outside upper center", ncols=2)
+axis = curve.plot(xlabel="share kept (0: backbone, 1: fine-tuned)", ylabel="UA", **look)
+axis.axvline(experiment.interpolation, color=INK, linewidth=1)
+axis.figure.legend(axis.lines[:-1], CASES, loc="outside upper center", ncols=2)
 show_figure(axis, "UA by share; line: decided on validation speakers.", f"UA: {curve.round(3).to_dict()}.")
 
 # %% tags=["remove-cell"]
 points = 100 * curve.reindex([experiment.interpolation, 0, 1])
-page.glue(origin=page.format_origin(experiment), target=unseen, share=experiment.interpolation)
+page.glue(origin=origin, target=unseen, share=experiment.interpolation)
 for name, case in zip(("validation", "home", "abroad", "aligned"), CASES, strict=True):
     kept, backbone, tuned = points[case]
-    texts = [f"{kept:.1f}", f"{kept - backbone:+.1f}", f"{kept - tuned:+.1f}"] if SHARES else 3 * ["–"]
-    page.glue(**dict(zip((name, f"{name}_backbone", f"{name}_tuned"), texts, strict=True)))
+    page.glue(**{name: kept, f"{name}_backbone": kept - backbone, f"{name}_tuned": kept - tuned})
 
 # %% [markdown]
 # ## What it means
 #
-# With a share of {glue:text}`share:g` ({glue:text}`origin`; a dash: not in this profile), UA on held-out speakers is
-# {glue:text}`home`: {glue:text}`home_backbone` points against the backbone as it was, {glue:text}`home_tuned` against all
-# of the fine-tuning. On {glue:text}`target` as it is, it is {glue:text}`abroad` ({glue:text}`abroad_backbone` and
-# {glue:text}`abroad_tuned`), and aligned per speaker {glue:text}`aligned` ({glue:text}`aligned_backbone` and
-# {glue:text}`aligned_tuned`). What is kept costs nothing in use: the adapter is scaled and merged into the weights.
+# With a share of {glue:text}`share:g` ({glue:text}`origin`), UA on held-out speakers is {glue:text}`home:.1f` %:
+# {glue:text}`home_backbone:+.1f` points against the backbone as it was, {glue:text}`home_tuned:+.1f` against all of the
+# fine-tuning. On {glue:text}`target` as it is, it is {glue:text}`abroad:.1f` % ({glue:text}`abroad_backbone:+.1f` and
+# {glue:text}`abroad_tuned:+.1f`), and aligned per speaker {glue:text}`aligned:.1f` %
+# ({glue:text}`aligned_backbone:+.1f` and {glue:text}`aligned_tuned:+.1f`). The best share at home need not be the best
+# elsewhere. In use it costs nothing, since the adapter is scaled and merged into the weights.
 
 # %% tags=["remove-input"]
-page.show_provenance(run)
+page.show_provenance(*([run] if adapted else []))
 
 # %% [markdown]
 # **Next:** [a model a fifth of the size](distillation.ipynb).
