@@ -96,9 +96,10 @@ def claim(experiment: Experiment) -> Path:
     path = paths.runs_root() / experiment.profile / experiment.name
     begun = path / "environment.json"
     if begun.is_file():
-        _check_same(path, experiment)
         code = json.loads(begun.read_text())["code"]
-        if code != code_fingerprint():
+        if code == code_fingerprint():
+            _check_same(path, experiment)
+        else:
             aside = path.with_name(f".{path.name}.{code}")
             shutil.rmtree(aside, ignore_errors=True)
             path.rename(aside)

@@ -79,6 +79,14 @@ def test_run_of_other_code_is_set_aside_not_overwritten(finished, monkeypatch, c
     assert (aside / "metrics.json").is_file() and find_runs("demo") == []
 
 
+def test_a_setting_that_older_code_knew_is_set_aside_with_its_run(finished, monkeypatch):
+    write_json(finished / "experiment.json", json.loads((finished / "experiment.json").read_text()) | {"augment": True})
+    with pytest.raises(ValueError, match="unknown setting 'augment'"):
+        claim(EXPERIMENT)
+    monkeypatch.setattr(runs, "code_fingerprint", lambda: "newer code")
+    assert not (claim(EXPERIMENT) / "metrics.json").exists()
+
+
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A copy of the package's code."""
