@@ -66,22 +66,31 @@ def record(profile: str) -> None:
     write_json(file, sources)
     for run in folds + production:
         for name in FILES:
-            with whole_file(folder / "runs" / run.path.name / name) as part:
-                shutil.copyfile(run.path / name, part)
+            copy(run.path / name, folder / "runs" / run.path.name / name)
         if run.experiment.split != "loso":
             record_embeddings(run, folder / "runs" / run.path.name)
     distilled = runs_root() / profile / "distillation"
     for name in DISTILLED if (distilled / "model").is_dir() else ():
-        with whole_file(folder / "runs" / distilled.name / name) as part:
-            shutil.copyfile(distilled / name, part)
+        copy(distilled / name, folder / "runs" / distilled.name / name)
     for picture in (runs_root() / profile / "tables").glob("*.webp"):
-        with whole_file(folder / picture.name) as part:
-            shutil.copyfile(picture, part)
+        copy(picture, folder / picture.name)
     for source in tables:
         table = pd.read_csv(source).round(6)
         with whole_file(folder / source.name) as part:
             table.to_csv(part, index=False)
         print(f"\n{profile}: {source.stem}\n{table.round(3).to_string(index=False)}")
+
+
+def copy(source: Path, file: Path) -> None:
+    """Whole or not at all."""
+    with whole_file(file) as part:
+        shutil.copyfile(source, part)
+
+
+def save(values: np.ndarray, file: Path) -> None:
+    """An array, whole or not at all."""
+    with whole_file(file) as part, open(part, "wb") as stream:
+        np.save(stream, values)
 
 
 def record_embeddings(run: Run, folder: Path) -> None:
@@ -96,12 +105,9 @@ def record_embeddings(run: Run, folder: Path) -> None:
     with whole_file(folder / EMBEDDED) as file:
         pd.concat([part[["utterance", "corpus", "speaker", "emotion"]] for part, _ in parts]).to_csv(file, index=False)
     pooled = np.concatenate([embed(run, *part) for part in parts]).astype(np.float16)
-    with whole_file(folder / EMBEDDED.replace("csv", "npy")) as file, open(file, "wb") as stream:
-        np.save(stream, pooled)
-    arrays = {HEAD: read_head(run), MOMENTS: read_moments(run, split.train, audio)}
-    for name, pair in arrays.items():
-        with whole_file(folder / name) as file, open(file, "wb") as stream:
-            np.save(stream, np.column_stack([np.asarray(one, np.float32) for one in pair]))
+    save(pooled, folder / EMBEDDED.replace("csv", "npy"))
+    for name, pair in {HEAD: read_head(run), MOMENTS: read_moments(run, split.train, audio)}.items():
+        save(np.column_stack([np.asarray(one, np.float32) for one in pair]), folder / name)
 
 
 def record_utterances(experiment: Experiment) -> None:
