@@ -137,8 +137,7 @@ brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted el
 def keep(file, compute, *arguments):
     """The array in a file; computed and written first, where it is not there."""
     if not file.is_file():
-        with paths.whole_file(file) as beside, open(beside, "wb") as stream:
-            np.save(stream, compute(*arguments))
+        paths.write_array(file, compute(*arguments))
     return np.load(file)
 
 

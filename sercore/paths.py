@@ -7,6 +7,8 @@ from contextlib import contextmanager, suppress
 from itertools import chain
 from pathlib import Path
 
+import numpy as np
+
 PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
 
@@ -133,6 +135,12 @@ def whole_file(file: str | Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             part.unlink()
+
+
+def write_array(file: str | Path, values: np.ndarray) -> None:
+    """Writes an array as .npy, whole or not at all."""
+    with whole_file(file) as part, open(part, "wb") as stream:
+        np.save(stream, values)
 
 
 def write_json(file: str | Path, content: dict) -> None:

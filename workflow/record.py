@@ -13,7 +13,7 @@ import pandas as pd
 
 from sercore.data import load_split, load_target, load_utterances
 from sercore.experiment import FOLDS, Experiment
-from sercore.paths import recorded_utterances, results_root, runs_root, whole_file, write_json
+from sercore.paths import recorded_utterances, results_root, runs_root, whole_file, write_array, write_json
 from sercore.training import Run, embed, find_runs, read_head, read_moments
 from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
 from sercore.training.runs import FILES
@@ -87,12 +87,6 @@ def copy(source: Path, file: Path) -> None:
         shutil.copyfile(source, part)
 
 
-def save(values: np.ndarray, file: Path) -> None:
-    """An array, whole or not at all."""
-    with whole_file(file) as part, open(part, "wb") as stream:
-        np.save(stream, values)
-
-
 def record_embeddings(run: Run, folder: Path) -> None:
     """The last layer of a production run, the moments of its training set, and embeddings in float16.
 
@@ -105,9 +99,9 @@ def record_embeddings(run: Run, folder: Path) -> None:
     with whole_file(folder / EMBEDDED) as file:
         pd.concat([part[["utterance", "corpus", "speaker", "emotion"]] for part, _ in parts]).to_csv(file, index=False)
     pooled = np.concatenate([embed(run, *part) for part in parts]).astype(np.float16)
-    save(pooled, folder / EMBEDDED.replace("csv", "npy"))
+    write_array(folder / EMBEDDED.replace("csv", "npy"), pooled)
     for name, pair in {HEAD: read_head(run), MOMENTS: read_moments(run, split.train, audio)}.items():
-        save(np.column_stack([np.asarray(one, np.float32) for one in pair]), folder / name)
+        write_array(folder / name, np.column_stack([np.asarray(one, np.float32) for one in pair]))
 
 
 def record_utterances(experiment: Experiment) -> None:

@@ -43,8 +43,7 @@ def embed(run: Run, part: pd.DataFrame, audio: datasets.Dataset | None) -> np.nd
         if audio is None or not (run.path / "model").is_dir():
             raise FileNotFoundError(f"{run.path} keeps no embeddings of these {len(part)} utterances; train it here.")
         pooled = pool_utterances(load_classifier(run.path / "model"), run.experiment, part, audio)
-        with paths.whole_file(file) as beside, open(beside, "wb") as stream:
-            np.save(stream, pooled)
+        paths.write_array(file, pooled)
     return np.load(file)
 
 
