@@ -93,6 +93,8 @@ def predict(
         elif live or not note.windows:
             speech = f"{note.speech_seconds:.1f} of {note.seconds:.1f} s are speech"
             _complain(f"{file}: {speech}: {note.label or 'no label'}")
+        if note.assumed:
+            _complain(f"{file}: no speech was found, but it sounds like a voice: all of it was classified.")
         if timeline:
             from sercore.page.timeline import draw_timeline
 

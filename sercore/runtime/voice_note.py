@@ -1,15 +1,16 @@
 """A voice note, from any length of audio: where somebody speaks, the emotion of each window, and what it comes to."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, nan
 
 import numpy as np
 
 from sercore.audio_files import SAMPLE_RATE, resampler
 from sercore.runtime.audio_stream import check_waveform, split_audio
-from sercore.runtime.vad import SpeechDetector
+from sercore.runtime.vad import USUAL_PEAK, SpeechDetector, resembles_voice
 from sercore.runtime.voice_note_settings import DEFAULTS, VoiceNoteSettings
 
+SILENCE_PEAK = 1e-3  # of full scale (-60 dB)
 BLOCK_SECONDS = 0.512  # taken at once, whatever chunks come, so that the result does not depend on them; 16 VAD frames
 
 
@@ -28,6 +29,7 @@ class VoiceNote:
     label: str | None = None  # the most probable one
     certainty: float = nan  # 1 - entropy / log(labels) of `probabilities`: 0 where all are equal, 1 where one is sure
     agreement: float = nan  # share of the speech, by weight, whose window has this label
+    assumed: bool = False  # no speech was found, but what is loud resembles a voice, so that all of it was classified
 
     @property
     def speech_seconds(self) -> float:
@@ -36,7 +38,7 @@ class VoiceNote:
 
     def as_dict(self) -> dict:
         """Plain data that JSON can hold; None for what is NaN here."""
-        names = ("seconds", "speech_seconds", "label", "probabilities", "certainty", "agreement")
+        names = ("seconds", "speech_seconds", "label", "probabilities", "certainty", "agreement", "assumed")
         plain = {name: getattr(self, name) for name in names}
         plain = {name: None if value != value else value for name, value in plain.items()}
         segments = [{"start": start, "end": end} for start, end in self.segments.tolist()]
@@ -72,6 +74,7 @@ class VoiceNoteStream:
         self._audio, self._origin = np.zeros(0, np.float32), 0  # kept at 16 kHz, and the position of its first sample
         self._passage, self._covered = None, 0  # its start and end; end of its last window, at first its start
         self._segments, self._rows = [], []
+        self._silent = [] if settings.retry else None  # the recording so far, while it is short and nobody speaks
 
     @property
     def seconds(self) -> float:
@@ -109,13 +112,25 @@ class VoiceNoteStream:
         seconds = (self._origin + len(self._audio)) / SAMPLE_RATE
         segments, labels = np.reshape(self._segments, (-1, 2)) / SAMPLE_RATE, self._classifier.labels
         if not self._rows:
-            return VoiceNote(seconds, segments, [])
+            return self._try_again() or VoiceNote(seconds, segments, [])
         windows = np.array([[row[label] for label in labels] for row in self._rows])
         weights = np.array([row["weight"] for row in self._rows])
         total = aggregate_windows(windows, weights, self._settings.aggregate)
         agreement = float(weights[windows.argmax(axis=1) == total.argmax()].sum() / weights.sum())
         probabilities, label = dict(zip(labels, total.tolist(), strict=True)), labels[total.argmax()]
         return VoiceNote(seconds, segments, self._rows, probabilities, label, measure_certainty(total), agreement)
+
+    def _try_again(self) -> VoiceNote | None:
+        """What a short recording holds at a usual peak; else all of it, where it resembles a voice; else None."""
+        audio = np.concatenate(self._silent or [self._audio[:0]])
+        peak, settings = np.abs(audio).max(initial=0), replace(self._settings, retry=0.0)
+        if SILENCE_PEAK <= peak < USUAL_PEAK:
+            note = analyze_voice_note(audio * (USUAL_PEAK / peak), self._classifier, settings=settings)
+            if note.windows:
+                return note
+        if not resembles_voice(audio):
+            return None
+        return replace(analyze_voice_note(audio, self._classifier, settings=replace(settings, vad=False)), assumed=True)
 
     def _process(self, block: np.ndarray, last: bool = False) -> None:
         """Finds speech in a block, classifies the windows that this completes, and drops audio that none will need."""
@@ -124,6 +139,11 @@ class VoiceNoteStream:
         self._audio = np.concatenate([self._audio, block])
         segments = self._detector.feed(block) + (self._detector.finish() if last else [])
         self._segments += segments
+        if self._silent is not None:
+            self._silent.append(block)
+            seconds = (self._origin + len(self._audio)) / SAMPLE_RATE
+            if self._segments or self._detector.ongoing or seconds > self._settings.retry:
+                self._silent = None
         ongoing, settled, windows = self._detector.ongoing, self._detector.settled, []
         for start, end in [*segments, ongoing] if ongoing else segments:
             windows += self._end_passage(start) + self._extend_passage(start, end)

@@ -23,6 +23,7 @@ class VoiceNoteSettings:
     max_pause: float = 1.0  # a longer pause between segments ends a passage
     window: float = 8.0  # what the classifier gets at once, at most
     overlap: float = 0.0  # of a window of a long passage with the one before; less than `window`
+    retry: float = 30.0  # the longest recording that is looked at again where these rules find no speech in it
     aggregate: str = "weighted"  # of the windows: by their speech, plain "mean", or renormalised "median" of each class
 
     def __post_init__(self):

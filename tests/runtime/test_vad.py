@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from sercore.runtime import SpeechDetector, VoiceNoteSettings
-from sercore.runtime.vad import FRAME, UNDECIDED, SileroNetwork
+from sercore.runtime.vad import FRAME, UNDECIDED, SileroNetwork, resembles_voice
 
 RATE = 16_000  # Hz
 pytestmark = pytest.mark.filterwarnings("ignore:path is deprecated:DeprecationWarning")  # of silero-vad
@@ -142,3 +142,35 @@ def test_without_detection_all_is_speech(samples):
     detector = SpeechDetector(VoiceNoteSettings(vad=False))
     assert detector.feed(np.zeros(samples, np.float32)) == []
     assert detector.finish() == [(0, samples)]
+
+
+def shout(seconds: float = 1.0, pitch: float = 300.0) -> np.ndarray:
+    """A loud periodic sound between faint noise, as a shout is."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    tone = sum(np.sin(2 * np.pi * pitch * harmonic * time) / harmonic for harmonic in range(1, 8))
+    faint = np.random.default_rng(0).normal(0, 1e-3, RATE)
+    return np.concatenate([faint, 0.4 * tone * np.hanning(len(time)), faint]).astype(np.float32)
+
+
+def test_a_shout_resembles_a_voice():
+    assert resembles_voice(shout())
+
+
+@pytest.mark.parametrize("slope", [0, 0.5, 1], ids=["white", "pink", "brown"])
+def test_noise_resembles_no_voice_even_between_silence(slope):
+    """The power of noise falls with frequency to the power of twice the slope."""
+    spectrum = np.fft.rfft(np.random.default_rng(0).normal(size=3 * RATE))
+    noise = np.fft.irfft(spectrum / np.maximum(np.arange(len(spectrum)), 1.0) ** slope)
+    noise = (0.5 * noise / np.abs(noise).max()).astype(np.float32)
+    assert not resembles_voice(noise) and not resembles_voice(np.pad(noise, RATE))
+
+
+def test_sustained_music_and_knocks_resemble_no_voice():
+    time = np.arange(3 * RATE) / RATE
+    chord = sum(np.sin(2 * np.pi * pitch * time) for pitch in (220, 277, 330)) / 6
+    knocks = np.random.default_rng(0).normal(size=len(time)) * np.exp(-(time % 0.5) * 50)
+    assert not resembles_voice(chord.astype(np.float32)) and not resembles_voice(knocks.astype(np.float32))
+
+
+def test_too_short_resembles_no_voice():
+    assert not resembles_voice(np.ones(FRAME - 1, np.float32)) and not resembles_voice(np.zeros(RATE, np.float32))

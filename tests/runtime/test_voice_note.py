@@ -9,12 +9,14 @@ import pandas as pd
 import pytest
 import soundfile
 
+from sercore.audio_files import read_audio
 from sercore.runtime import VoiceNoteSettings, VoiceNoteStream, aggregate_windows, analyze_voice_note
 from sercore.runtime.vad import FRAME, UNDECIDED
 from sercore.runtime.voice_note import measure_certainty
 
 RATE = 16_000  # Hz
 ALL = VoiceNoteSettings(vad=False)
+ALL_RULES = VoiceNoteSettings()
 BARE = {"pad": 0.0, "min_speech": 0.0}  # so that segments are where the marks are
 
 
@@ -289,3 +291,42 @@ def test_progress_is_in_seconds(classifier):
     analyze_voice_note(noise(2.5), classifier, settings=ALL, progress=seconds.append)
     assert seconds == sorted(seconds)
     assert seconds[-1] == 2.5
+
+
+# What Silero's network takes for no speech: 50 of 5,764 utterances of CREMA-D and RAVDESS, one of them without a sound.
+SHOUTED = ("1008_IEO_ANG_HI", "1029_IEO_SAD_HI", "1079_IEO_ANG_HI", "1055_IEO_HAP_LO", "03-01-05-02-02-02-06")
+QUIET = ("1075_IWL_SAD_XX", "1075_DFA_SAD_XX", "1010_IEO_SAD_LO", "1081_IEO_SAD_HI")
+SILENT = "1076_MTI_SAD_XX"
+
+
+@pytest.fixture(scope="module")
+def missed(real_cremad, real_ravdess) -> dict[str, np.ndarray]:
+    files = [file for root in (real_cremad, real_ravdess) for file in root.rglob("*.*")]
+    return {file.stem: read_audio(file) for file in files if file.stem in (*SHOUTED, *QUIET, SILENT)}
+
+
+@pytest.mark.parametrize("name", SHOUTED)
+def test_shouting_that_is_missed_is_classified_whole(name, missed, classifier):
+    note = analyze_voice_note(missed[name], classifier)
+    assert note.assumed and note.as_dict()["assumed"]
+    assert note.speech_seconds == note.seconds == note.windows[-1]["end"]
+
+
+@pytest.mark.parametrize("name", QUIET)
+def test_quiet_speech_that_is_missed_is_found_at_a_usual_peak(name, missed, classifier):
+    note = analyze_voice_note(missed[name], classifier)
+    assert note.windows and not note.assumed and note.speech_seconds < note.seconds
+
+
+@pytest.mark.parametrize("name", [*SHOUTED[:1], *QUIET[:1]])
+def test_neither_depends_on_the_chunks(name, missed, classifier):
+    whole, pieces = (analyze_voice_note(audio, classifier) for audio in (missed[name], split(missed[name], 777)))
+    assert whole.as_dict() == pieces.as_dict()
+
+
+def test_silence_noise_and_what_is_too_long_have_no_label(missed, classifier):
+    noise = np.random.default_rng(0).normal(0, 0.1, 3 * RATE).astype(np.float32)
+    once = VoiceNoteSettings(retry=0.0)
+    for audio, settings in ((missed[SILENT], ALL_RULES), (noise, ALL_RULES), (missed[SHOUTED[0]], once)):
+        note = analyze_voice_note(audio, classifier, settings=settings)
+        assert note.label is None and not note.assumed and note.windows == []

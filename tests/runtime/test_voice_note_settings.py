@@ -12,7 +12,7 @@ from sercore.runtime import VoiceNoteSettings
 def test_defaults_are_those_of_silero_and_of_the_model():
     """silero_vad.get_speech_timestamps; 8 s is the longest input of the paper's model."""
     silero = {"threshold": 0.5, "release": 0.35, "min_speech": 0.25, "min_silence": 0.1, "pad": 0.03}
-    own = {"vad": True, "max_pause": 1.0, "window": 8.0, "overlap": 0.0, "aggregate": "weighted"}
+    own = {"vad": True, "max_pause": 1.0, "window": 8.0, "overlap": 0.0, "retry": 30.0, "aggregate": "weighted"}
     assert asdict(VoiceNoteSettings()) == silero | own
 
 

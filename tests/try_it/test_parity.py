@@ -81,6 +81,16 @@ def test_real_speech_at_48_khz(visit, analyze, real_ravdess, classifier, tmp_pat
     assert_same(analyze(visit(), file), analyze_voice_note(file, classifier), TOLERANCE)
 
 
+@pytest.mark.parametrize("name", ["1079_IEO_ANG_HI", "1075_IWL_SAD_XX"])
+def test_speech_that_the_detector_misses(name, visit, analyze, real_cremad, classifier, tmp_path):
+    """A shout, which is classified whole, and quiet sadness, which is found when it is louder."""
+    file = tmp_path / "missed.wav"
+    soundfile.write(file, read_audio(next(real_cremad.rglob(f"{name}.*"))), RATE, "FLOAT")
+    found, note = analyze(visit(), file), analyze_voice_note(file, classifier)
+    assert found["assumed"] == note.assumed == (name == "1079_IEO_ANG_HI")
+    assert_same(found, note, CLOSE)
+
+
 def test_flac_is_heard_as_it_was_recorded(visit, analyze, long, classifier, tmp_path):
     file = tmp_path / "long.flac"
     soundfile.write(file, *soundfile.read(long))

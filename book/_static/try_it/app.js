@@ -121,7 +121,8 @@ function begun() {
 
 function end(note) {
   show(find, latest, model.labels, true);
-  if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
+  if (note.assumed) say("result", `No speech was found, but it sounds like a voice: all of it was analysed, and may be ${note.label}.`);
+  else if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
   else say("no-speech", "No speech was found, so there is no emotion. Speak closer to the microphone, or choose another file.");
 }
 

@@ -6,6 +6,9 @@ export const RATE = 16000; // Hz
 const FRAME = 512; // samples that get one probability
 const CONTEXT = 64; // samples before a frame that the network gets again
 const MEMORY = 128; // numbers in each of the network's two states
+export const USUAL_PEAK = 0.3; // of full scale
+const [RISE_DB, LOUD_DB, PERIODIC] = [27, 20, 0.3]; // see `resemblesVoice`
+const [SHORTEST, LONGEST] = [Math.floor(RATE / 600), Math.floor(RATE / 60)]; // periods of voices, in samples
 const UNDECIDED = 5 * RATE; // between `release` and `threshold`, after which speech is over
 
 /**
@@ -27,6 +30,39 @@ export function network(ort, session) {
     [h, c] = [found.hn, found.cn];
     return found.speech_probs.data;
   };
+}
+
+/**
+ * Whether a recording rises by RISE_DB above its background and is periodic where it is loud, as shouts are.
+ * @param {Float32Array} samples
+ */
+export function resemblesVoice(samples) {
+  const frames = Array.from({ length: Math.floor(samples.length / FRAME) }, (_, i) => samples.subarray(i * FRAME, (i + 1) * FRAME));
+  const levels = frames.map((frame) => 10 * Math.log10(power(frame) / FRAME + 1e-12)), loudest = Math.max(...levels);
+  if (!frames.length || loudest - quantile(levels, 0.1) < RISE_DB) return false;
+  return quantile(frames.filter((_, i) => levels[i] > loudest - LOUD_DB).map(periodicity), 0.5) >= PERIODIC;
+}
+
+/** Largest autocorrelation of the differences of a frame at the period of a voice: 1 where it repeats. */
+function periodicity(frame) {
+  const steps = Float64Array.from(frame.subarray(1), (sample, i) => sample - frame[i]);
+  let most = 0;
+  for (let lag = SHORTEST; lag < LONGEST; lag++) {
+    let product = 0;
+    for (let i = lag; i < steps.length; i++) product += steps[i] * steps[i - lag];
+    most = Math.max(most, product);
+  }
+  return most / (power(steps) + 1e-12);
+}
+
+function power(samples) {
+  return samples.reduce((sum, sample) => sum + sample * sample, 0);
+}
+
+/** As numpy.quantile: between two values, in proportion. */
+function quantile(values, share) {
+  const sorted = [...values].sort((a, b) => a - b), place = share * (sorted.length - 1), low = Math.floor(place);
+  return sorted[low] + (place - low) * (sorted[Math.ceil(place)] - sorted[low]);
 }
 
 /** Finds the segments that silero_vad.get_speech_timestamps finds, each as soon as it is final. */

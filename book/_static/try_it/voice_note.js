@@ -1,19 +1,23 @@
 // From a recording to the emotion of a note, while it goes on: as sercore/runtime/voice_note.py. Places are samples at 16 kHz.
 
 import { joined } from "./resample.js";
-import { RATE, SpeechDetector } from "./vad.js";
+import { RATE, SpeechDetector, USUAL_PEAK, resemblesVoice } from "./vad.js";
+
+const SILENCE_PEAK = 1e-3; // of full scale (-60 dB)
 
 /** Takes a voice note at 16 kHz in pieces and classifies each window as soon as it is complete. */
 export class VoiceNoteStream {
   /**
    * @param {object} settings the fields of sercore.runtime.VoiceNoteSettings.
    * @param {string[]} labels
-   * @param {(frames: Float32Array) => Promise<Float32Array>} listen probability of speech for each frame.
+   * @param {() => (frames: Float32Array) => Promise<Float32Array>} begin makes what gives the probability of speech of each
+   *     frame of a recording.
    * @param {(samples: Float32Array) => Promise<number[]>} classify probabilities of the labels.
    */
-  constructor(settings, labels, listen, classify) {
-    Object.assign(this, { settings, labels, classify });
-    this.detector = new SpeechDetector(settings, listen);
+  constructor(settings, labels, begin, classify) {
+    Object.assign(this, { settings, labels, begin, classify });
+    this.detector = new SpeechDetector(settings, begin());
+    this.silent = settings.retry ? new Float32Array(0) : null; // the recording so far, while it is short and nobody speaks
     this.window = Math.round(settings.window * RATE);
     this.hop = this.window - Math.round(settings.overlap * RATE);
     this.maxPause = Math.round(settings.max_pause * RATE);
@@ -32,7 +36,9 @@ export class VoiceNoteStream {
 
   async feed(samples) {
     this.audio = joined(this.audio, samples);
+    if (this.silent) this.silent = joined(this.silent, samples);
     await this.extendAll(await this.detector.feed(samples));
+    if (this.segments.length || this.detector.ongoing || this.seconds > this.settings.retry) this.silent = null;
     if (this.detector.ongoing) await this.extend(...this.detector.ongoing);
     if (this.passage && this.detector.settled - this.passage[1] > this.maxPause) await this.endPassage();
     this.forget(this.passage ? Math.max(this.passage[0], this.classified - this.window) : this.detector.settled);
@@ -42,7 +48,23 @@ export class VoiceNoteStream {
   async finish() {
     await this.extendAll(await this.detector.finish());
     await this.endPassage();
-    return this.note();
+    return (this.windows.length ? null : await this.tryAgain()) ?? this.note();
+  }
+
+  /** What a short recording holds at a usual peak; else all of it, where it resembles a voice; else null. */
+  async tryAgain() {
+    const audio = this.silent ?? new Float32Array(0), peak = audio.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
+    if (peak >= SILENCE_PEAK && peak < USUAL_PEAK) {
+      const note = await this.analyze(audio.map((sample) => sample * (USUAL_PEAK / peak)), {});
+      if (note.windows.length) return note;
+    }
+    return resemblesVoice(audio) ? { ...(await this.analyze(audio, { vad: false })), assumed: true } : null;
+  }
+
+  async analyze(audio, changed) {
+    const stream = new VoiceNoteStream({ ...this.settings, retry: 0, ...changed }, this.labels, this.begin, this.classify);
+    await stream.feed(audio);
+    return stream.finish();
   }
 
   async extendAll(segments) {
@@ -97,7 +119,7 @@ export class VoiceNoteStream {
       ...named(this.labels, probabilities),
     }));
     const speech_seconds = sum(this.segments.map(([start, end]) => end - start)) / RATE;
-    return { seconds: this.seconds, speech_seconds, ...this.summary(), segments: this.segments.map(seconds), windows };
+    return { seconds: this.seconds, speech_seconds, ...this.summary(), assumed: false, segments: this.segments.map(seconds), windows };
   }
 
   summary() {

@@ -62,7 +62,7 @@ async function fetched(sizes) {
 }
 
 function start(sampleRate) {
-  stream = new VoiceNoteStream(settings.voice_note, settings.labels, network(ort, detector), classify);
+  stream = new VoiceNoteStream(settings.voice_note, settings.labels, () => network(ort, detector), classify);
   [rate, converter, waiting] = [sampleRate, resampler(sampleRate, RATE), new Float32Array(0)];
   [outline, reported] = [{ rest: new Float32Array(0), peaks: [] }, 0];
 }
