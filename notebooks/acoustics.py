@@ -45,6 +45,7 @@ from sercore.data.preprocessing import TRIM_TOP_DB
 from sercore.experiment import Experiment
 from sercore.labels import COLORS, EMOTIONS
 from sercore.page import INK, show_figure, show_table
+from sercore.paths import runs_root
 
 page.set_style()
 experiment = Experiment.from_profile(profile, **{"split": "random", **settings})
@@ -81,7 +82,8 @@ def measure_sample():
 
 
 (split, audio), (target, _) = load_split(experiment), load_target(experiment)
-voices = page.measure_table(experiment, "acoustics", None if audio is None else measure_sample)
+here = bool(audio) and (runs_root() / profile / experiment.name / "model").is_dir()  # else what is recorded is shown
+voices = page.measure_table(experiment, "acoustics", measure_sample if here else None)
 titles = voices["corpus"].map(page.format_arm)
 voices["corpus"], voices["emotion"] = (
     pd.Categorical(titles, titles.unique()),

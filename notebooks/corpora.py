@@ -42,7 +42,7 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.data import CORPORA, class_weights, find_suspicious, load_utterances, loso_split
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page import INK, find_figure, format_arm, format_origin, glue, read_class_weights, read_counts
+from sercore.page import INK, find_file, format_arm, format_origin, glue, read_class_weights, read_counts
 from sercore.page import record_figure, set_style, show_banner, show_figure, show_players, show_table, stack
 
 set_style()
@@ -155,7 +155,7 @@ for name, table in tables.items():
     chosen = pick_examples(table)
     title, drawn = (
         f"{titles[name]}, speaker {chosen['speaker'].iloc[0]}",
-        find_figure(experiment, f"spectrograms_{name}"),
+        find_file(experiment, f"spectrograms_{name}.webp"),
     )
     if audio[name]:
         figure = draw_spectrograms(chosen, [audio[name][row]["waveform"] for row in chosen.index])

@@ -59,16 +59,17 @@ if not adapted:
 page.show_banner(experiment)
 
 # %% [markdown]
-# Distilling needs audio. Where the corpora are not, this page shows what was recorded.
+# Distilling needs a teacher and audio. Where nothing was trained, this page shows what was recorded.
 
 # %% tags=["hide-output"]
 run = training.train(experiment)
-student = distil(run, Distillation(**{} if adapted else quick)) if audio else run.path.with_name("distillation")
+here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+student = distil(run, Distillation(**{} if adapted else quick)) if here else run.path.with_name("distillation")
 
 
 def measure(name, compute):
-    """Measured here, where there is audio; else as recorded."""
-    return page.measure_table(experiment, name, compute if audio else None)
+    """Measured, where the teacher was trained here; else as recorded."""
+    return page.measure_table(experiment, name, compute if here else None)
 
 
 # %% [markdown]

@@ -64,6 +64,7 @@ page.show_banner(experiment)
 if adapted:
     run = training.train(experiment)
     (split, audio), (target, sound) = load_split(experiment), load_target(experiment)
+    here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
 
 
 # %%
@@ -83,7 +84,7 @@ def score_shares():
     return pd.DataFrame({share: score_share(share) for share in SHARES}, CASES).T.rename_axis("share").reset_index()
 
 
-measured = page.measure_table(experiment, "interpolation", score_shares if adapted and audio else None)
+measured = page.measure_table(experiment, "interpolation", score_shares if adapted and here else None)
 curve = measured.set_index("share")[CASES]
 show_table(curve.rename("{:g}".format).rename_axis(None), f"UA by the share of the adapter that is kept ({origin}).")
 

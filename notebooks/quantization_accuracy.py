@@ -71,8 +71,9 @@ show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 (split, audio), (target, _) = load_split(experiment), load_target(experiment)
-calibration = sample_calibration(split) if audio else None
-files = write_scheme_files(run, run.path / "onnx", calibration) if audio else {}
+here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+calibration = sample_calibration(split) if here else None
+files = write_scheme_files(run, run.path / "onnx", calibration) if here else {}
 
 # %% [markdown]
 # ## How ranges are found
@@ -107,7 +108,7 @@ def try_methods():
     return pd.DataFrame([{"method": name, **measure_drift(found["fp32"], found[name])} for name in METHODS])
 
 
-methods = measure_table(experiment, "quantization_methods", try_methods if audio else None)
+methods = measure_table(experiment, "quantization_methods", try_methods if here else None)
 in_use = signature(quantize).parameters["method"].default
 DRIFT = {"drift_mean": "{:.5f}", "drift_most": "{:.4f}", "agreement": "{:.1%}"}
 caption = f"Ways to find ranges, w8a8-conv on the validation speakers. In use: {in_use}."
@@ -133,7 +134,7 @@ def measure_losses(part: pd.DataFrame) -> pd.DataFrame:
 
 
 parts = {"hold_out": split.test, "target": target}
-compute = {name: partial(measure_losses, part) if audio else None for name, part in parts.items()}
+compute = {name: partial(measure_losses, part) if here else None for name, part in parts.items()}
 losses = {name: measure_table(experiment, f"quantization_losses_{name}", own) for name, own in compute.items()}
 losses = pd.concat({name: table.set_index("scheme") for name, table in losses.items()}, names=["utterances"])
 form = DRIFT | dict.fromkeys(GAIN, "{:+.2%}") | {"MB": "{:.1f}"}

@@ -69,7 +69,7 @@ show_banner(experiment)
 # the peak are inside the graph, and labels, terms and scores are in its metadata. A scheme is a recipe for the numbers
 # inside. Some of them fix the ranges of activations in advance, from training speech.
 
-# Calibration needs training speech; where the corpora are not, the tables are those of `results/open`.
+# Calibration needs training speech; where nothing was trained, the tables are those of `results/open`.
 
 # %%
 show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHEMES.items()}}), "The schemes.")
@@ -78,7 +78,8 @@ show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHE
 split, audio = load_split(experiment)
 model, run = build_classifier(experiment.geometry).eval(), train(experiment)
 folder = paths.runs_root() / experiment.profile / f"geometry-{experiment.geometry}"
-files = write_scheme_files(model, folder, sample_calibration(split)) if audio else {}
+here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+files = write_scheme_files(model, folder, sample_calibration(split)) if here else {}
 
 
 # %%
@@ -92,7 +93,7 @@ def describe_files():
     return sizes.join(memory.rename(columns="{} (MB)".format).rename(columns={"load (MB)": "load (s)"}))
 
 
-sizes = measure_table(experiment, "quantization_sizes", describe_files if audio else None)
+sizes = measure_table(experiment, "quantization_sizes", describe_files if here else None)
 shown = sizes.drop(columns=sizes.filter(regex="[(]"))
 show_table(shown, "The files.", {"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}"}, index=False)
 
@@ -103,7 +104,7 @@ show_table(shown, "The files.", {"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}
 
 # %% tags=["hide-output"]
 compute = partial(latency.tabulate_latency, files, SECONDS, THREADS, repeats, latency.make_torch_peers(model))
-times = measure_table(experiment, "quantization_latency", compute if audio else None)
+times = measure_table(experiment, "quantization_latency", compute if here else None)
 
 # %%
 milliseconds = times.assign(**1000 * times[["median", "low", "high"]])
@@ -157,7 +158,7 @@ products["int8"] = "MatMulInteger", weight.view(np.uint8), weight, "int32"
 turns = {name: open_product(*product) for name, product in products.items()}
 compute = lambda: latency.measure_latency(turns, 1, repeats).reset_index(names="product")  # noqa: E731
 rates = (
-    SIDE**3 / measure_table(experiment, "quantization_rates", compute if audio else None).set_index("product")["median"]
+    SIDE**3 / measure_table(experiment, "quantization_rates", compute if here else None).set_index("product")["median"]
 )
 
 # %%
@@ -199,7 +200,7 @@ def compare_models():
     return shipped.join(1000 * turns).reset_index(drop=True)
 
 
-shipped = measure_table(experiment, "quantization_models", compare_models if audio else None)
+shipped = measure_table(experiment, "quantization_models", compare_models if here else None)
 form = {WORK: "{:,.0f}", **dict.fromkeys(["median", "low", "high"], "{:.1f}")}
 show_table(shipped, "Size, work, and milliseconds (quartiles) of the longest waveform, one thread.", form, index=False)
 

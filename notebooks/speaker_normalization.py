@@ -212,7 +212,9 @@ def fit_again():
     return pd.DataFrame(known).T.rename_axis(["tested on", "normalized per speaker"]).reset_index()
 
 
-known = page.measure_table(experiment, "known_speaker", None if sound is None else fit_again)
+known = page.measure_table(
+    experiment, "known_speaker", fit_again if sound and (model.path / "model").is_dir() else None
+)
 show_table(known, "UA and its gain, with 95 % intervals, and where the speaker is known.", index=False)
 
 # %% tags=["remove-cell"]

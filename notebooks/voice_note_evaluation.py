@@ -45,7 +45,7 @@ from sercore.evaluation import bootstrap_shares, summarize_draws
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import ACCENT, INK, PALE, format_arm, glue, record_table, set_style
+from sercore.page import ACCENT, INK, format_arm, glue, measure_table, record_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
 from sercore.training import train
@@ -59,8 +59,11 @@ show_banner(experiment)
 
 # %% tags=["hide-output"]
 run = train(experiment)
-split, _ = load_split(experiment)
-classifier = EmotionClassifier(write_scheme_files(run, run.path / "onnx", sample_calibration(split))["w8a8-conv"], 1)
+split, audio = load_split(experiment)
+here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+if here:
+    files = write_scheme_files(run, run.path / "onnx", sample_calibration(split))
+    classifier = EmotionClassifier(files["w8a8-conv"], threads=1)
 
 # %% [markdown]
 # ## The notes
@@ -69,39 +72,51 @@ classifier = EmotionClassifier(write_scheme_files(run, run.path / "onnx", sample
 # is pause. Where a speaker has too few, they are repeated. Pauses are digital silence, or there is noise over the whole
 # note, as loud as in a quiet room (room tone) or louder; decibels are speech to noise. Every note is analysed twice,
 # with voice activity detection (VAD) and without. Its label is the most probable emotion of its windows, averaged.
+# The same utterances are also classified one at a time.
+
 
 # %%
-most_speakers = 2 if experiment.synthetic else 12  # of each corpus; each note is analysed fifty times
-notes = choose_notes(pd.concat([split.test, load_target(experiment)[0]]), UTTERANCES, experiment.seed, most_speakers)
-
-
-def analyze_note(note) -> tuple[list[dict], list[dict]]:
-    """Rows of its analyses under every condition, and of their windows."""
-    analyses, windows, utterances = [], [], [trim_utterance(path) for path in note.paths]
+def analyze_note(note) -> list[dict]:
+    """Every window under every condition, a row each; where no speech is found, a row without a window."""
+    rows, utterances = [], [trim_utterance(path) for path in note.paths]
     for share, (filler, noise_db), vad in product(SHARES, NOISES_DB.items(), ("without", "with")):
         rng = np.random.default_rng([experiment.seed, note.Index])  # the same pauses and noise in each
         recording, _ = assemble_note(utterances, share, noise_db, rng)
         found = analyze_voice_note(recording, classifier, settings=VoiceNoteSettings(vad=vad == "with"))
-        known = note._asdict() | {"filler": filler, "share": share, "vad": vad}
-        lengths = {"seconds": found.seconds, "spoken": found.seconds * (1 - share), "kept": found.speech_seconds}
-        analyses.append(known | lengths)
-        windows += [known | window for window in found.windows]
-    return analyses, windows
+        known = dict(zip(NOTE, (note.note, filler, share, vad), strict=True))
+        known |= {"seconds": found.seconds, "kept": found.speech_seconds}
+        rows += [known | window for window in found.windows or [{}]]
+    known = dict(zip(NOTE, (note.note, "silence", 0.0, "one at a time"), strict=True))
+    alone = [{"start": place, "weight": len(own) / SAMPLE_RATE} for place, own in enumerate(utterances)]
+    return rows + [known | row | classifier.predict(own) for row, own in zip(alone, utterances, strict=True)]
 
 
-with ThreadPoolExecutor() as pool:  # the networks run outside Python's lock
-    parts = zip(*pool.map(analyze_note, notes.itertuples()), strict=True)
-analyses, windows = (pd.DataFrame([row for rows in part for row in rows]) for part in parts)
-overview = analyses.groupby("corpus").agg({"speaker": "nunique", "note": "nunique", "distinct": "mean"})
+def analyze_notes() -> pd.DataFrame:
+    """The rows of all notes."""
+    most_speakers = 2 if experiment.synthetic else 12  # of each corpus; each note is analysed fifty times
+    table = pd.concat([split.test, load_target(experiment)[0]])
+    notes = choose_notes(table, UTTERANCES, experiment.seed, most_speakers)
+    with ThreadPoolExecutor() as pool:  # the networks run outside Python's lock
+        trial = pd.DataFrame([row for rows in pool.map(analyze_note, notes.itertuples()) for row in rows])
+    return trial[[*NOTE, "seconds", "kept", "start", "weight", *EMOTIONS]].round(4)
+
+
+trial = measure_table(experiment, "voice_trial", analyze_notes if here else None)
+trial[["corpus", "speaker", "y_true"]] = trial["note"].str.split("/", expand=True)  # actors' names are a corpus's own
+trial["speaker"] = trial["corpus"] + "/" + trial["speaker"]
+one_at_a_time = trial["vad"] == "one at a time"
+single, windows = trial[one_at_a_time], trial[~one_at_a_time].dropna(subset="weight")
+analyses = trial[~one_at_a_time].drop_duplicates(NOTE).assign(spoken=lambda own: own["seconds"] * (1 - own["share"]))
+overview = analyses.groupby("corpus").agg({"speaker": "nunique", "note": "nunique"})
 seconds = analyses.pivot_table("seconds", "corpus", "share", aggfunc="median").astype(int).add_prefix("seconds at ")
-show_table(overview.join(seconds).rename(format_arm), "The notes: distinct utterances; median length by pause.")
+show_table(overview.join(seconds).rename(format_arm), "The notes: speakers, notes, median length by pause.")
 
 # %%
 weighted = windows.assign(**windows[[*EMOTIONS]].mul(windows["weight"], axis=0)).groupby(NOTE)[[*EMOTIONS]]
 alike = windows.groupby(NOTE)[[*EMOTIONS]]
 averages = {"weighted": weighted.sum(), "mean": alike.mean(), "median": alike.median()}
 labels = pd.DataFrame({rule: average.idxmax(axis=1) for rule, average in averages.items()})
-labelled = analyses.join(labels, on=NOTE)
+labelled = analyses.drop(columns=[*EMOTIONS]).join(labels, on=NOTE)
 
 # %% [markdown]
 # ## Does finding the speech remove the neutral bias?
@@ -168,25 +183,15 @@ show_table(kept, "Seconds found to be speech, with margins, relative to those th
 # %%
 rules = labelled.melt(["speaker", "y_true", "vad", "share"], averages, "rule", "y_pred")
 rules["hit"] = rules["y_pred"] == rules["y_true"]
-aggregation = {rule: compare(rules, ["vad", "share"], "rule", "mean", rule) for rule in averages}
-aggregation = pd.concat(aggregation, names=["rule"])
 pooled = pd.concat({rule: compare(rules, ["vad"], "rule", "mean", rule) for rule in averages}, names=["rule"])
 show_table(pooled, "UA over all conditions: the mean (one), each rule (other), and the paired difference.")
-
-# %% tags=["hide-input"]
-figure, panels = plt.subplots(1, 2, sharey=True, figsize=(7, 3.6))
-for axis, (vad, own) in zip(panels, aggregation["other"].unstack("rule").groupby("vad"), strict=True):
-    own.loc[vad].plot(ax=axis, style=["o-", "s--", "^:"], color=[ACCENT, INK, PALE], legend=axis is panels[1])
-    axis.set(title=f"{vad} VAD", xlabel="share of pause", ylabel="UA over notes")
-alt = "; ".join(pooled.reset_index().apply("{rule}, {vad} VAD: {other:.3f}".format_map, axis=1))
-show_figure(figure, "UA of each rule, over all noises.", f"Over all shares of pause: {alt}.")
 
 # %% [markdown]
 # ## Does averaging steady the label?
 #
 # Jitter is the share of windows whose label is not that of the window before, in the same note. After averaging, the
 # label is that of the weighted mean of the note so far. A window holds several utterances without VAD and pauses, one
-# with VAD and long pauses. So the same utterances are also classified one at a time, as in training.
+# with VAD and long pauses. One at a time, each utterance is a window, as in training.
 
 
 # %%
@@ -203,10 +208,6 @@ def score_averaging(windows: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(tables, names=["measure", "stage"]).reset_index(["measure", "stage"])
 
 
-single = notes.explode("paths").assign(filler="silence", share=0, vad="one at a time")
-waveforms = [trim_utterance(path) for path in single["paths"]]
-single = single.assign(start=range(len(single)), weight=[len(own) / SAMPLE_RATE for own in waveforms])
-single[[*EMOTIONS]] = [classifier.probabilities(own) for own in waveforms]
 steps = score_averaging(pd.concat([windows, single], ignore_index=True))
 jitter = compare(steps[steps["vad"] != "one at a time"], ["measure", "vad", "filler"], "stage", "alone", "averaged")
 smoothed = compare(steps, ["measure", "vad"], "stage", "alone", "averaged")
@@ -216,13 +217,13 @@ show_table(smoothed, "Over all conditions: windows before averaging (one) and no
 show_arms(jitter.loc["changes"], "vad", ("windows alone", "averaged"), "changes of the label", chance=0)
 
 # %% tags=["remove-cell"]
-for name, table in {"bias": bias, "aggregation": aggregation, "jitter": jitter}.items():
+for name, table in {"bias": bias, "aggregation": pooled, "jitter": jitter}.items():
     record_table(experiment, f"voice_{name}", table.reset_index())
 paused = compare(trials, ["score", "share"], "vad", "without", "with").loc[("neutral", SHARES[-1])]
 glue(**(100 * paused).add_prefix("neutral_"), **(100 * overall.loc[("UA", "all")]).add_prefix("UA_"), most=SHARES[-1])
 quiet, by_UA = kept.loc[["silence", "room tone"]].mean(), pooled.xs("with", level="vad")["other"]
 glue(least=quiet.idxmin(), found=quiet.min(), rule=by_UA.idxmax(), spread=100 * np.ptp(by_UA))
-glue(no_speech=overall.loc[("no speech", "all"), "other"], notes=len(notes), analyses=len(analyses))
+glue(no_speech=overall.loc[("no speech", "all"), "other"], notes=analyses["note"].nunique(), analyses=len(analyses))
 for name, vad in {"windows": "with", "single": "one at a time"}.items():
     table = smoothed.xs(vad, level="vad")
     glue(**table["one"].add_prefix(f"{name}_"), **table["other"].add_prefix(f"{name}_averaged_"))

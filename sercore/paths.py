@@ -117,8 +117,8 @@ def profiles_root() -> Path:
 
 
 def current_profile() -> str:
-    """Profile whose runs the front page shows (SERCORE_PROFILE, set by the workflow; else demo)."""
-    return os.environ.get("SERCORE_PROFILE") or "demo"
+    """Profile whose runs the front page shows (SERCORE_PROFILE, set by the workflow; else open)."""
+    return os.environ.get("SERCORE_PROFILE") or "open"
 
 
 @contextmanager

@@ -72,8 +72,8 @@ def record(profile: str) -> None:
     distilled = runs_root() / profile / "distillation"
     for name in DISTILLED if (distilled / "model").is_dir() else ():
         copy(distilled / name, folder / "runs" / distilled.name / name)
-    for picture in (runs_root() / profile / "tables").glob("*.webp"):
-        copy(picture, folder / picture.name)
+    for file in [*tables[0].parent.glob("*.webp"), *tables[0].parent.glob("*.ogg")]:
+        copy(file, folder / file.name)
     for source in tables:
         table = pd.read_csv(source).round(6)
         with whole_file(folder / source.name) as part:

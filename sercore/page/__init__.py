@@ -2,7 +2,7 @@
 
 from sercore.page.display import (
     METRICS,
-    find_figure,
+    find_file,
     format_arm,
     format_origin,
     glue,
@@ -17,6 +17,7 @@ from sercore.page.display import (
     show_provenance,
     show_table,
     stack,
+    tables_root,
 )
 from sercore.page.published import (
     read_class_weights,

@@ -148,7 +148,7 @@ def glue(**values) -> None:
 
 def record_table(experiment, name: str, table: pd.DataFrame) -> None:
     """Keeps what a page measured in runs/<profile>/tables/<name>.csv, for `make results`; a variant's apart."""
-    with whole_file(_tables(experiment) / f"{name}.csv") as part:
+    with whole_file(tables_root(experiment) / f"{name}.csv") as part:
         table.to_csv(part, index=any(table.index.names))
 
 
@@ -169,19 +169,20 @@ def measure_table(experiment, name: str, compute: Callable[[], pd.DataFrame] | N
 
 def record_figure(experiment, name: str, figure) -> Path:
     """Keeps a figure that needs audio beside the tables, and closes it; `show_figure` takes the file."""
-    with whole_file(file := _tables(experiment) / f"{name}.webp") as part:
+    with whole_file(file := tables_root(experiment) / f"{name}.webp") as part:
         figure.savefig(part, format="webp", dpi=160, pil_kwargs={"quality": 70})
     plt.close(figure)
     return file
 
 
-def find_figure(experiment, name: str) -> Path | None:
-    """A recorded figure of this profile; None where there is none."""
-    file = results_root() / experiment.profile / f"{name}.webp"
+def find_file(experiment, name: str) -> Path | None:
+    """A recorded figure or sound of this profile; None where there is none."""
+    file = results_root() / experiment.profile / name
     return file if file.is_file() else None
 
 
-def _tables(experiment) -> Path:
+def tables_root(experiment) -> Path:
+    """Folder of what the pages of a profile measured, for `make results`."""
     return runs_root() / experiment.profile / "tables" / experiment.variant
 
 

@@ -14,7 +14,7 @@ import soundfile
 
 from sercore.experiment import Experiment
 from sercore.page import (
-    find_figure,
+    find_file,
     format_arm,
     format_origin,
     glue,
@@ -136,7 +136,7 @@ def test_a_kept_figure_is_shown_from_its_file():
 
 
 def test_a_figure_that_is_not_recorded_is_a_sentence():
-    assert find_figure(EXPERIMENT, "made_up") is None
+    assert find_file(EXPERIMENT, "made_up.webp") is None
     assert show_figure(None, "Drawn.").data == "<p>Drawn. There is too little to show it.</p>"
 
 
