@@ -8,12 +8,12 @@ SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow
 
 .PHONY: book demo open small paper test lint notebooks results benchmark ship clean
 
-book demo: PROFILE = demo
-open: PROFILE = open
+demo: PROFILE = demo
+book open: PROFILE = open
 paper: PROFILE = paper
 small: PROFILE = small
-# Trained here, not read from results/.
-demo open small paper test results benchmark ship: export SERCORE_RECORDED = no
+# Trained here, not read from results/, as the book is.
+demo open small paper results benchmark ship: export SERCORE_RECORDED = no
 small: TARGET = measured  # its pages, without a book: the numbers stand beside those of open
 # Beside Snakemake's own lines, one for each epoch of whatever trains.
 book demo open small paper: $(READY)
@@ -23,9 +23,10 @@ book demo open small paper: $(READY)
 	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
 	@[ -n "$(TARGET)" ] || echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
-# Style, then every page executed and the book built with warnings as errors, the tests, the notebooks cell by cell.
+# Style; the way from audio files to a book, on synthetic speech; the book; the tests; the notebooks cell by cell.
 test: lint
 	$(MAKE) demo
+	$(MAKE) book
 	$(BIN)/python -m pytest
 	$(BIN)/python -m pytest --nbval notebooks
 
