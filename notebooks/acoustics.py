@@ -28,7 +28,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's, such as {"calm": "exclude"}
 
 # %%
@@ -117,10 +117,17 @@ show_figure(
     figure, "Boxes: the middle half, the median in white.", f"Boxes of four measures. Median pitch in Hz: {pitch}."
 )
 
+# %% tags=["remove-cell"]
+(home, *own), (abroad, *other) = medians.query("emotion == 'anger'")[["corpus", "level (dB)", "pitch (Hz)"]].to_numpy()[
+    [0, -1]
+]
+page.glue(home=home, abroad=abroad, home_level=own[0], home_pitch=own[1], level=other[0], pitch=other[1])
+
 # %% [markdown]
 # ## What it means
 #
-# Where the boxes of an emotion lie apart between the corpora, the same emotion is spoken in another way, or recorded
+# In anger, the median pitch is {glue:text}`home_pitch:.0f` Hz in {glue:text}`home` and {glue:text}`pitch:.0f` Hz in
+# {glue:text}`abroad`, and the median level {glue:text}`home_level:.1f` dB and {glue:text}`level:.1f` dB. Where the boxes of an emotion lie apart between the corpora, the same emotion is spoken in another way, or recorded
 # in another room. Such a shift asks for no other model: [the next page](speaker_normalization.ipynb) undoes a part of
 # it.
 

@@ -28,7 +28,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's; this page has none
 
 # %%

@@ -27,7 +27,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's, such as {"calm": "exclude"}
 
 # %%
@@ -225,4 +225,4 @@ glue(rarest=primary.idxmin(), commonest=primary.idxmax(), always_commonest=prima
 # always predicts {glue:text}`commonest` is right {glue:text}`always_commonest:.1%` of the time. That is why every page
 # gives UA beside WA.
 #
-# **Next:** [how the models are trained](../book/part_training.md).
+# **Next:** [what augmentation does](augmentation.ipynb).

@@ -27,7 +27,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 fold = 4
 settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 

@@ -27,7 +27,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
@@ -48,16 +48,8 @@ from sercore.evaluation import bootstrap_scores, tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.export import METHODS, SCHEMES, quantize, sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import (
-    glue,
-    measure_table,
-    read_open,
-    set_style,
-    show_banner,
-    show_figure,
-    show_provenance,
-    show_table,
-)
+from sercore.page import glue, measure_table, read_open, set_style
+from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.page.style import ACCENT, INK, PALE
 from sercore.runtime import EmotionClassifier
 from sercore.training import train

@@ -28,7 +28,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
@@ -127,7 +127,6 @@ axis.plot(curve.index, curve["UA"], color=INK)
 for value, name, dash in [(before, "not aligned", ":"), (after, "all of the speaker's utterances", "--")]:
     axis.axhline(value, color=INK, linewidth=1.4, linestyle=dash, label=name)
 axis.set(xlabel="utterances of the speaker so far", ylabel="UA (band: 95 %)")
-axis.xaxis.get_major_locator().set_params(integer=True)
 figure.legend(loc="outside upper center", ncols=2)
 first, last = curve["UA"].iloc[[0, -1]]
 alt = f"UA {first:.3f} at the first utterance, {last:.3f} at the last; not aligned {before:.3f}."
@@ -190,6 +189,7 @@ def normalize(embeddings, part):
 
 model = train(Experiment.from_profile(profile, **{**settings, "split": "disjoint"}))
 split, sound = load_split(model.experiment)
+here = bool(sound) and (model.path / "model").is_dir()  # else what is recorded is shown
 
 
 def fit_again():
@@ -212,21 +212,19 @@ def fit_again():
     return pd.DataFrame(known).T.rename_axis(["tested on", "normalized per speaker"]).reset_index()
 
 
-known = page.measure_table(
-    experiment, "known_speaker", fit_again if sound and (model.path / "model").is_dir() else None
-)
+known = page.measure_table(experiment, "known_speaker", fit_again if here else None)
 show_table(known, "UA and its gain, with 95 % intervals, and where the speaker is known.", index=False)
 
 # %% tags=["remove-cell"]
 tables = {"alignments": alignments.rename_axis("alignment"), "arrival": curve}
 for name, table in (tables | {"unbalanced": unbalanced.set_index("emotion")}).items():
     page.record_table(experiment, name, table)
-page.glue(arm=page.format_arm(experiment.arm), target=page.format_arm(experiment.target))
+page.glue(arm=page.format_arm(experiment.arm), target=page.format_arm(experiment.target), count=count)
 page.glue(origin=page.format_origin(experiment), home_speakers=split.test["speaker"].nunique())
 for place, own in known.groupby("tested on", sort=False)["UA"]:
     where = "home" if place == "held-out speakers" else "abroad"
     page.glue(**{f"{where}_{name}": value for name, value in zip(["plain", "used", "both"], own, strict=True)})
-page.glue(count=count, before=before, after=after, first=first, last=last)
+page.glue(before=before, after=after, first=first, last=last)
 page.glue(**(100 * alignments.loc["per speaker", ["gain", "gain_low", "gain_high"]]))
 
 # %% [markdown]

@@ -27,7 +27,7 @@ if not importlib.util.find_spec("sercore"):
 # fmt: on
 
 # %% tags=["parameters"]
-profile = "demo"
+profile = "open"
 settings = {}  # of the experiment, beside the profile's, such as {"epochs": 2}
 
 # %%
@@ -71,8 +71,8 @@ if here:
 # Each note is one speaker and one emotion: trimmed utterances, and pauses between them until a given share of the note
 # is pause. Where a speaker has too few, they are repeated. Pauses are digital silence, or there is noise over the whole
 # note, as loud as in a quiet room (room tone) or louder; decibels are speech to noise. Every note is analysed twice,
-# with voice activity detection (VAD) and without. Its label is the most probable emotion of its windows, averaged.
-# The same utterances are also classified one at a time.
+# with voice activity detection (VAD) and without; its utterances also one at a time. The label of a note is the most
+# probable emotion of its windows, averaged.
 
 
 # %%
@@ -163,10 +163,9 @@ display(show_arms(bias.loc["neutral"], "share", ("without VAD", "with VAD"), "sh
 show_arms(bias.loc["UA"], "share", ("without VAD", "with VAD"), "UA over notes")
 
 # %%
-percent = "{:.0%}".format
-gains = bias.loc[["neutral", "UA"], ["gain", "gain_low", "gain_high"]].stack().unstack("share").rename(columns=percent)
+gains = bias.loc[["neutral", "UA"], ["gain", "gain_low", "gain_high"]].stack().unstack("share")
 display(show_table(gains, "What VAD changes, by noise and share of pause.", form="{:+.1%}"))
-labels = pd.crosstab([labelled["vad"], labelled["share"].map(percent)], y_pred.rename(""), normalize="index")
+labels = pd.crosstab([labelled["vad"], labelled["share"]], y_pred.rename(""), normalize="index")
 display(show_table(labels, "The labels, over all noises, by VAD and share of pause.", form="{:.0%}"))
 overall = compare(pd.concat([trials, trials.assign(corpus="all")]), ["score", "corpus"], "vad", "without", "with")
 display(show_table(overall, "Over all conditions, without VAD (one) and with it (other), with 95 % intervals."))

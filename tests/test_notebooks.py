@@ -68,7 +68,7 @@ def test_parameters_are_profile_settings_and_the_fold(name):
     pages = notebook(name)
     (number,) = tagged(pages, "parameters")
     values = {line.targets[0].id: ast.literal_eval(line.value) for line in ast.parse(pages.cells[number].source).body}
-    assert values == {"profile": "demo", "settings": {}} | ({"fold": int(name[-1])} if name in FOLD_PAGES else {})
+    assert values == {"profile": "open", "settings": {}} | ({"fold": int(name[-1])} if name in FOLD_PAGES else {})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -87,6 +87,15 @@ def test_the_skeleton(name):
     assert any(cell.source.startswith("## What it means") for cell in pages.cells)
     assert name in WITHOUT_RUN or "show_banner(" in code(name)
     assert "**Next:**" in pages.cells[-1].source
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_book_opens_a_page_with_its_numbers(name):
+    """Below the introduction, the first sentences of what it means; a fold's own page says the same of each."""
+    staged = load_script("stage").open_with_results(notebook(name))
+    box = staged.cells[1].source
+    assert box.startswith(":::{admonition} In short") and box.count("**") % 2 == 0
+    assert "{glue:text}" in box and box.splitlines()[2].endswith(".")
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -12,7 +12,7 @@ import yaml
 
 from sercore.paths import PROJECT
 
-HTML = PROJECT / "runs/demo/book/_build/html"
+HTML = PROJECT / "runs/open/book/_build/html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 TOC = yaml.safe_load((PROJECT / "_toc.yml").read_text(encoding="utf-8"))
 PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
@@ -30,7 +30,7 @@ function report(page) {
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="needs a Chromium browser, such as Debian's package chromium"),
-    pytest.mark.skipif(not HTML.is_dir(), reason="needs the demo book: make book"),
+    pytest.mark.skipif(not HTML.is_dir(), reason="needs the book: make book"),
 ]
 
 

@@ -248,6 +248,17 @@ def test_readme_shows_both_models():
     assert_readme("models", pd.DataFrame(cells, index=MODEL_ROWS))
 
 
+def test_readme_shows_three_findings():
+    known = read_open("known_speaker").set_index(["tested on", "normalized per speaker"])
+    rows = {
+        "CREMA-D added to the training set, tested on RAVDESS": recorded("ablation", "score").loc["UA"],
+        "the speaker is known, in training and in use": known.loc[("held-out speakers", "in training and in use")],
+        "from CREMA-D to RAVDESS, moments aligned per speaker": recorded("alignments", "alignment").loc["per speaker"],
+    }
+    gains = 100 * pd.DataFrame(rows).T[["gain", "gain_low", "gain_high"]].astype(float)
+    assert_readme("findings", pd.DataFrame({"gain": show_intervals(gains, "+.1f")}, gains.index))
+
+
 # The files
 
 

@@ -11,17 +11,9 @@ import pytest
 from sercore.paths import PROJECT
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
-PAGES = ("corpora", "comparison", "production_model", "ravdess_analysis", "speaker_normalization", "cremad_ablation")
-PAGES += (
-    "interpolation",
-    "distillation",
-    "calibration",
-    "acoustics",
-    "quantization_benchmark",
-    "quantization_accuracy",
-    "voice_note",
-    "voice_note_evaluation",
-)
+PAGES = ("corpora", "augmentation", "protocol", "loss", "interpolation", "distillation", "comparison", "acoustics")
+PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "cremad_ablation")
+PAGES += ("quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
 MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
 TOP = ("cli.py", "__main__.py", "__init__.py")  # they may import every wing
 WINGS = {  # wing: the wings that it may import, beside itself and the ground
@@ -127,5 +119,5 @@ def test_the_house_is_thin():
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_470
-    assert sum(lines.values()) <= 5_420
+    assert sum(lines.values()) - around <= 4_520
+    assert sum(lines.values()) <= 5_475

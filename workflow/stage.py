@@ -1,8 +1,11 @@
 """Puts what a book is built from into one folder: prose, results, and executed notebooks, which are not run again.
 
+The first screen of a page says what came out: the first sentences of "What it means".
+
 python workflow/stage.py FOLDER PAGE.ipynb ...
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -29,7 +32,8 @@ def stage_book(folder: Path, pages: list[Path]) -> None:
     (folder / "_config.yml").write_text(yaml.safe_dump(config), encoding="utf-8")
     (folder / "notebooks").mkdir()
     for page in pages:
-        nbformat.write(hide_injected(nbformat.read(page, as_version=4)), folder / "notebooks" / page.name)
+        notebook = open_with_results(hide_injected(nbformat.read(page, as_version=4)))
+        nbformat.write(notebook, folder / "notebooks" / page.name)
 
 
 def hide_injected(notebook):
@@ -37,6 +41,18 @@ def hide_injected(notebook):
     for cell in notebook.cells:
         if "injected-parameters" in cell.metadata.get("tags", []):
             cell.metadata["tags"].append("remove-cell")
+    return notebook
+
+
+def open_with_results(notebook):
+    """The notebook with a box below its introduction: the first two sentences of what it means."""
+    (meaning,) = (cell.source for cell in notebook.cells if cell.source.startswith("## What it means"))
+    paragraph = meaning.split("\n\n")[1].replace("\n", " ")
+    sentences = re.split(r"(?<=[.!?]) |(?<=[.!?]\*\*) ", paragraph)
+    sentences = sentences[: 3 if paragraph.startswith("**") else 2]  # after a bold heading
+    box = nbformat.v4.new_markdown_cell(f":::{{admonition}} In short\n:class: tip\n{' '.join(sentences)}\n:::")
+    box["id"] = "in-short"  # not a random one
+    notebook.cells.insert(1, box)
     return notebook
 
 
