@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
@@ -120,12 +121,21 @@ def train(profile: Annotated[str, Argument(metavar="PROFILE", help=PROFILES)], c
 
 
 @command
-def export(run: Annotated[str, Argument(metavar="RUN", help="Folder of a finished run.")], file: Output) -> None:
-    """Write the model of a run as one ONNX file."""
-    from sercore.export import export_onnx
+def export(
+    run: Annotated[str, Argument(metavar="RUN", help="Folder of a finished run.")],
+    file: Annotated[Path, Argument(metavar="OUT", help="ONNX file to write; with --hub a folder.")],
+    hub: Annotated[bool, Option("--hub", help="What goes to the Hugging Face hub: weights, card, ONNX file.")] = False,
+) -> None:
+    """Write the model of a run as one ONNX file, or all that one uploads to the Hugging Face hub as a folder."""
+    from sercore.export import export_onnx, write_model_card
     from sercore.training import read_run
 
-    print(f"{export_onnx(read_run(run), file)}: {file.stat().st_size / 1e6:.2f} MB")
+    finished = read_run(run)
+    if hub:
+        shutil.copytree(finished.path / "model", file, dirs_exist_ok=True)
+        write_model_card(finished, file / "README.md")
+        file /= "model.onnx"
+    print(f"{export_onnx(finished, file)}: {file.stat().st_size / 1e6:.2f} MB")
 
 
 @command

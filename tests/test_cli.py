@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 import torch
+from huggingface_hub import ModelCard
+from transformers import AutoModelForAudioClassification
 
 from sercore.cli import main
 from sercore.demo import draw_voice, express_emotion, speak
@@ -25,6 +27,7 @@ from sercore.training import build_classifier
 
 RATE = 16_000  # Hz
 COMMAND = [sys.executable, "-m", "sercore"]
+HUB = {"README.md", "config.json", "model.onnx", "model.safetensors"}
 COMMANDS = ("predict", "train", "export", "quantize", "benchmark", "corpora")
 
 
@@ -256,6 +259,16 @@ def test_export_quantize_and_benchmark_follow(run, trained):
     assert (code, errors) == (0, [])
     assert [line.split(": ")[0] for line in lines[:2]] == files
     assert sum(line.split()[0] in files for line in lines[2:]) == 2 * 3  # lengths
+
+
+def test_what_goes_to_the_hub_is_one_folder(run, trained, tmp_path):
+    """Its weights load by the call that transformers documents, and its card has the hub's metadata."""
+    (run_folder, *_), folder = trained[0][::-1], tmp_path / "hub"
+    code, *_ = run("export", run_folder, folder, "--hub")
+    assert code == 0 and {*map(str, sorted(file.name for file in folder.iterdir()))} >= HUB
+    assert AutoModelForAudioClassification.from_pretrained(folder).config.id2label == dict(enumerate(EMOTIONS))
+    card = ModelCard.load(folder / "README.md").data
+    assert card.pipeline_tag == "audio-classification" and card.eval_results and card.license
 
 
 def test_corpora_are_counted(run, tmp_path, monkeypatch):

@@ -20,12 +20,13 @@ from sercore import MODELS
 from sercore.audio_files import SAMPLE_RATE
 from sercore.demo import draw_voice, express_emotion, speak
 from sercore.page import format_arm
-from sercore.paths import current_profile, write_json
+from sercore.paths import current_profile, results_root, write_json
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings
 from sercore.runtime.vad import NETWORK
 
 MODULE, BINARY = "ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm"  # of onnxruntime-web, for one thread
-EXAMPLE = "example.wav"
+EXAMPLE = "example.wav"  # of a synthetic voice
+NOTE = results_root() / "open" / "voice_note.ogg"  # of an actor of CREMA-D
 SPOKEN = {"anger": 4.0, "neutral": 11.0, "happiness": 3.0}  # s
 PAUSE_SECONDS = 1.5
 REMEDY = "Build the book again with `make book` on a machine with Node.js, npm and a network."
@@ -57,7 +58,10 @@ def fill_folder(models: Sequence[Path], folder: str | Path) -> dict:
             shutil.copyfile(part, folder / part.name)
         sizes = {name: (folder / name).stat().st_size for name in (MODULE, BINARY, NETWORK.name)}
         settings |= {"ready": True, "bytes": sizes}
-        soundfile.write(folder / EXAMPLE, speak_example(), SAMPLE_RATE)
+        if settings["example"] == EXAMPLE:
+            soundfile.write(folder / EXAMPLE, speak_example(), SAMPLE_RATE)
+        else:
+            shutil.copyfile(NOTE, folder / NOTE.name)
     except (OSError, subprocess.SubprocessError) as error:
         settings = {"ready": False, "reason": f"This copy of the book has no model to try: {_line(error)}. {REMEDY}"}
     write_json(folder / "settings.json", settings)
@@ -70,7 +74,7 @@ def describe_page(models: Sequence[Path]) -> dict:
         "models": [describe_model(model) for model in models],
         "detector": NETWORK.name,
         "runtime": {"module": MODULE, "binary": BINARY, "version": WEB},
-        "example": EXAMPLE,
+        "example": NOTE.name if NOTE.is_file() and current_profile() != "demo" else EXAMPLE,
     }
 
 
@@ -84,6 +88,7 @@ def describe_model(model: Path) -> dict:
         "bytes": size,
         "labels": metadata["labels"],
         "summary": f"{summary}, UA {scores['UA']:.3f} on {scores['on']}." if scores else f"{summary}.",
+        "rates": {name: scores[key] for name in metadata["labels"] if (key := f"recall_{name}") in (scores or {})},
         "banner": write_banner(metadata),
         "voice_note": asdict(VoiceNoteSettings(window=min(VoiceNoteSettings.window, metadata["max_seconds"]))),
     }

@@ -80,7 +80,7 @@ def test_another_corpus_has_a_table_of_its_own(finished, tmp_path):
         "high-risk (Article 6(2) and Annex III, point 1(c))",
         "Article 50(3): whoever deploys one must inform the people who are exposed to it.",
         "adult actors from North America who play emotions in English",
-        "takes some shouting, and some very quiet speech, for no speech at all",
+        "misses some shouting and whispers; a short recording is then looked at once more",
     ],
 )
 def test_limits_and_law_are_said(finished, words):

@@ -69,7 +69,7 @@ def shipped(model, monkeypatch, tmp_path):
     """Two models that ship, the larger first."""
     proto, files = onnx.load(model), {}
     for name, ballast in {"base": "x" * 1000, "small": ""}.items():
-        scores = {"UA": 0.8266, "on": "980 utterances of 19 held-out speakers"}
+        scores = {"UA": 0.8266, "recall_anger": 0.85, "on": "980 utterances of 19 held-out speakers"}
         texts = {entry.key: entry.value for entry in proto.metadata_props}
         onnx.helper.set_model_props(proto, texts | {"scores": json.dumps(scores), "ballast": ballast})
         files[name] = tmp_path / f"{name}.onnx"
@@ -98,6 +98,8 @@ def test_a_model_is_named_with_size_scheme_and_ua(workflow, shipped, model):
     size = shipped["small"].stat().st_size / 1e6
     expected = f"Model small: {size:.1f} MB, scheme fp32, UA 0.827 on 980 utterances of 19 held-out speakers."
     assert workflow.describe_model(shipped["small"])["summary"] == expected
+    assert workflow.describe_model(shipped["small"])["rates"] == {"anger": 0.85}
+    assert workflow.describe_model(model)["rates"] == {}
     assert workflow.describe_model(model)["summary"] == f"Model m: {model.stat().st_size / 1e6:.1f} MB, scheme fp32."
 
 

@@ -211,6 +211,15 @@ def test_a_second_file_replaces_the_first(visit, analyze, short, silent):
     assert page.locator("[data-part=windows] tr").count() == 0 and page.is_hidden("[data-part=shares]")
 
 
+def test_earlier_recordings_stay_in_sight(visit, analyze, short, silent):
+    page = visit()
+    assert page.is_hidden("[data-part=earlier]")
+    label = analyze(page, short)["label"]
+    analyze(page, silent)
+    latest, before = page.locator("[data-part=history] li").all_text_contents()
+    assert "no speech" in latest and label in before
+
+
 def test_stop_gives_the_answer_so_far(visit, analyze, long, tmp_path):
     file, (waveform, rate) = tmp_path / "hour.wav", soundfile.read(long, dtype="float32")
     soundfile.write(file, np.tile(waveform, 100), rate)

@@ -8,6 +8,7 @@ import { openFile, openMicrophone } from "./sources.js";
 
 const HERE = new URL(".", import.meta.url);
 const QUIETEST = -60; // dB below full scale, where the level meter begins
+const REMEMBERED = 5; // recordings
 const REST = 10; // between two drawings, against the time that the last one took
 const root = document.querySelector(".try-it");
 const find = (part) => root.querySelector(`[data-part="${part}"]`);
@@ -58,6 +59,9 @@ function introduce(taken) {
   find("banner").className = `banner banner-${model.banner.kind}`;
   find("banner").textContent = model.banner.text;
   find("model").textContent = model.summary;
+  const rates = Object.entries(model.rates).map(([label, rate]) => `${label} ${percent(rate)}`);
+  find("rates").textContent = `On them it recognizes ${rates.join(", ")}.`;
+  find("rates").hidden = !rates.length;
   const better = settings.models[settings.models.indexOf(model) + 1];
   find("better").hidden = !better;
   if (better) find("better").textContent = `Use the better model (${(better.bytes / 1e6).toFixed(0)} MB)`;
@@ -119,7 +123,17 @@ function begun() {
   return made;
 }
 
+/** Keeps what was found in the last recordings in sight, the latest first, until the page is left. */
+function remember(note) {
+  const result = note.label ? `${note.label}, certainty ${percent(note.certainty)}` : "no speech";
+  const entry = Object.assign(document.createElement("li"), { textContent: `${name} (${clock(note.seconds)}): ${result}` });
+  find("history").prepend(entry);
+  [...find("history").children].slice(REMEMBERED).forEach((old) => old.remove());
+  find("earlier").hidden = false;
+}
+
 function end(note) {
+  remember(note);
   show(find, latest, model.labels, true);
   if (note.assumed) say("result", `No speech was found, but it sounds like a voice: all of it was analysed, and may be ${note.label}.`);
   else if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
