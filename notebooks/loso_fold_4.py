@@ -140,7 +140,8 @@ loss.set(ylabel="focal loss")
 recall.set(ylabel="validation score", xlabel=f"epoch (dotted: epoch {kept['epoch']:.0f}, kept)")
 recall.xaxis.set_major_locator(MaxNLocator(8, integer=True))
 alt = run.history.to_csv(columns=["epoch", "UA"], index=False, sep=" ", lineterminator="; ", float_format="%.3f")
-show_figure(figure, "Losses and validation scores by epoch.", f"Curves over the epochs. Validation: {alt}")
+several = figure if len(run.history) > 1 else None
+show_figure(several, "Losses and validation scores by epoch.", f"Curves over the epochs. Validation: {alt}")
 
 # %% [markdown]
 # ## How well it does on the session held out
@@ -163,7 +164,7 @@ paper = read_loso()["iemocap+cremad" if experiment.permanent else "iemocap"]
 columns = {format_origin(experiment): here.to_frame(f"fold {fold}"), "paper, IEMOCAP": paper}
 recorded = read_open("loso").reindex(columns=["arm", *METRICS]).query("arm == @experiment.arm")[[*METRICS]]
 if len(recorded):
-    columns["results/open"] = recorded.agg(["mean", "std"]).T
+    columns["open, five folds"] = recorded.agg(["mean", "std"]).T
 beside = pd.concat(columns, axis=1).rename(index=METRICS, columns={"value": "mean", "spread": "±", "std": "±"})
 show_table(beside, f"Test scores: {format_arm(experiment.arm)}, fold {fold}, beside means over five folds.", "{:.3f}")
 

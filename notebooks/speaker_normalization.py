@@ -95,11 +95,11 @@ figure.legend(loc="outside upper center", ncols=4, handletextpad=0.1, columnspac
 alt = f"UA by alignment: {alignments['UA'].round(3).to_dict()}."
 show_figure(figure, "The same model, the same utterances; nothing is trained again.", alt)
 
-
 # %%
 columns = ["WA", "UA", "UA_low", "UA_high", "gain", "gain_low", "gain_high", *recalls]
 tables = {"Scores with 95 % intervals, speakers drawn again.": alignments}
-tables["From CREMA-D to RAVDESS (results/open)."] = page.read_open("alignments").set_index("alignment")
+if profile != "open":
+    tables["From CREMA-D to RAVDESS (results/open)."] = page.read_open("alignments").set_index("alignment")
 page.stack(*(show_table(own[columns].T.rename_axis(columns=None), caption) for caption, own in tables.items()))
 
 # %% [markdown]

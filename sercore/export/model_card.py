@@ -37,7 +37,7 @@ def write_model_card(
     experiment, specs = run.experiment, [CORPORA[corpus] for corpus in run.experiment.corpora]
     file, tested = Path(file or run.path / "model" / "README.md"), twin or run
     name = run.path.name if file.name == "README.md" else file.stem
-    origin, prefix = ("synthetic", "synthetic ") if experiment.synthetic else ("measured here", "")
+    origin, prefix = ("synthetic", "synthetic ") if experiment.synthetic else ("measured", "")
     corpora = " + ".join(prefix + spec.title for spec in specs)
     scores, transfer = (
         table if table is None else table.rename(index=SHOWN).reindex([*SHOWN.values()]).dropna()

@@ -37,7 +37,7 @@ def format_arm(arm: str) -> str:
 
 def format_origin(experiment) -> str:
     """What the values of an experiment come from."""
-    return "synthetic" if experiment.synthetic else "measured here"
+    return "synthetic" if experiment.synthetic else "measured"
 
 
 def show_banner(experiment) -> HTML:
