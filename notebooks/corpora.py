@@ -43,7 +43,8 @@ from sercore.data import CORPORA, class_weights, find_suspicious, load_utterance
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import COLORS, EMOTIONS
 from sercore.page import INK, find_file, format_arm, format_origin, glue, read_class_weights, read_counts
-from sercore.page import record_figure, set_style, show_banner, show_figure, show_players, show_table, stack
+from sercore.page import set_style, show_banner, show_figure, show_players, show_table, stack, tables_root
+from sercore.paths import whole_file
 
 set_style()
 experiment = Experiment.from_profile(profile, **settings)
@@ -159,7 +160,10 @@ for name, table in tables.items():
     )
     if audio[name]:
         figure = draw_spectrograms(chosen, [audio[name][row]["waveform"] for row in chosen.index])
-        drawn = record_figure(experiment, f"spectrograms_{name}", figure)
+        drawn = tables_root(experiment) / f"spectrograms_{name}.webp"
+        with whole_file(drawn) as part:
+            figure.savefig(part, format="webp", dpi=160, pil_kwargs={"quality": 70})
+        plt.close(figure)
     alt = f"Spectrograms, time against frequency. Seconds: {chosen.set_index('emotion')['seconds'].round(1).to_dict()}."
     parts.append(show_figure(drawn, f"{title}: what the model gets.", alt))
     chosen = chosen.assign(seconds=chosen["duration"].map("{:.1f}".format))

@@ -40,6 +40,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from sklearn.metrics import classification_report
 
+from sercore import page
 from sercore.data import load_split
 from sercore.evaluation import score
 from sercore.experiment import Experiment
@@ -123,6 +124,7 @@ show_table(how.to_frame(), "What is trained, and how. Where steps are not 0, the
 
 # %% tags=["hide-output"]
 run = train(experiment)
+page.check_utterances(run, split.test)
 
 # %%
 kept = run.history.loc[run.history["UA"].idxmax()]

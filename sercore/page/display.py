@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Callable
 from html import escape
 from pathlib import Path
@@ -121,6 +122,16 @@ def show_audio(waveform: np.ndarray, caption: str) -> HTML:
     return HTML(f'<p class="table-caption">{escape(caption)}</p>{_player(caption, waveform, "100%")}')
 
 
+def check_utterances(run, table: pd.DataFrame) -> None:
+    """Refuses a table of utterances that is not that of a run's predictions, such as of another version of a corpus."""
+    both = run.predictions.merge(table, on=["utterance", "speaker"], how="left")
+    if len(other := both[both["y_true"] != both["emotion"]]):
+        raise ValueError(
+            f"{run.experiment.name}: {len(other)} utterances of its predictions, such as {other['utterance'].iloc[0]}, "
+            "are not so in the corpus here. Use the version it was run with, or train anew (SERCORE_RECORDED=no)."
+        )
+
+
 def show_provenance(*runs) -> HTML:
     """One small line a run: everything that is needed to get the same numbers again."""
     return stack(
@@ -167,14 +178,6 @@ def measure_table(experiment, name: str, compute: Callable[[], pd.DataFrame] | N
     return table
 
 
-def record_figure(experiment, name: str, figure) -> Path:
-    """Keeps a figure that needs audio beside the tables, and closes it; `show_figure` takes the file."""
-    with whole_file(file := tables_root(experiment) / f"{name}.webp") as part:
-        figure.savefig(part, format="webp", dpi=160, pil_kwargs={"quality": 70})
-    plt.close(figure)
-    return file
-
-
 def find_file(experiment, name: str) -> Path | None:
     """A recorded figure or sound of this profile; None where there is none."""
     file = results_root() / experiment.profile / name
@@ -213,6 +216,7 @@ def _table(frame: pd.DataFrame, caption: str, form=None, index=True, bold=None, 
         style = style.apply(lambda _: pd.DataFrame(marks, frame.index, frame.columns), axis=None)
     style = style if index else style.hide(axis="index")
     rows = style.to_html(table_attributes='class="sercore-table"', cell_ids=False)
+    rows = re.sub(r'<th class="blank[^>]*>&nbsp;</th>', "<td></td>", rows)  # no heading of anything
     return (
         f'<p class="table-caption">{escape(caption)}</p><div class="table-scroll" style="overflow-x: auto" '
         f'role="region" tabindex="0" aria-label="{escape(caption)}">{rows}</div>'

@@ -4,6 +4,7 @@ import base64
 import re
 import sys
 from io import BytesIO
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import myst_nb
@@ -14,13 +15,13 @@ import soundfile
 
 from sercore.experiment import Experiment
 from sercore.page import (
+    check_utterances,
     find_file,
     format_arm,
     format_origin,
     glue,
     measure_table,
     read_open,
-    record_figure,
     set_style,
     show_audio,
     show_banner,
@@ -28,6 +29,7 @@ from sercore.page import (
     show_players,
     show_table,
     stack,
+    tables_root,
 )
 from sercore.paths import runs_root
 
@@ -75,6 +77,16 @@ def test_axes_are_shown_as_their_figure():
 
 def test_too_little_for_a_figure_is_a_sentence():
     assert show_figure(None, "Gains & losses.").data == "<p>Gains &amp; losses. There is too little to show it.</p>"
+
+
+def test_predictions_of_other_utterances_are_refused():
+    predictions = pd.DataFrame({"utterance": ["a", "b"], "speaker": ["1", "1"], "y_true": ["anger", "neutral"]})
+    run = SimpleNamespace(experiment=EXPERIMENT, predictions=predictions)
+    same = predictions.rename(columns={"y_true": "emotion"})
+    check_utterances(run, same)
+    for other in (same[:1], same.assign(emotion="anger"), same.assign(speaker="2")):
+        with pytest.raises(ValueError, match=r"of its predictions, such as [ab], are not so"):
+            check_utterances(run, other)
 
 
 def test_tables_are_escaped_and_scroll():
@@ -128,9 +140,10 @@ def test_what_is_not_measured_here_is_as_recorded():
 
 
 def test_a_kept_figure_is_shown_from_its_file():
-    figure, _ = plt.subplots()
-    file = record_figure(EXPERIMENT, "made_up", figure)
+    file = tables_root(EXPERIMENT) / "made_up.webp"
     assert file == runs_root() / "open/tables/made_up.webp"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"a picture")
     html = show_figure(file, "A <figure>.").data
     assert base64.b64encode(file.read_bytes()).decode() in html and "A &lt;figure&gt;." in html
 
