@@ -28,10 +28,8 @@ function report(page) {
 }
 </script>"""
 
-pytestmark = [
-    pytest.mark.skipif(not CHROMIUM, reason="needs a Chromium browser, such as Debian's package chromium"),
-    pytest.mark.skipif(not HTML.is_dir(), reason="needs the book: make book"),
-]
+pytestmark = pytest.mark.skipif(not HTML.is_dir(), reason="needs the book: make book")
+needs_browser = pytest.mark.skipif(not CHROMIUM, reason="needs a Chromium browser, such as Debian's package chromium")
 
 
 class Pages(SimpleHTTPRequestHandler):
@@ -58,6 +56,7 @@ def address():
     server.server_close()
 
 
+@needs_browser
 @pytest.mark.parametrize("page", PAGES)
 def test_page_fits_a_phone_and_asks_nobody_else(address, page, tmp_path):
     quiet = [
@@ -84,3 +83,10 @@ def test_page_fits_a_phone_and_asks_nobody_else(address, page, tmp_path):
     assert seen["text"] > 500 and not seen["broken"]
     assert seen["wide"] <= 390
     assert seen["requests"] and all(request.startswith((address, "data:")) for request in seen["requests"])
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_synthetic_is_shown_as_a_result(page):
+    """The default book is of real speech; only the demo's pages have the banner of synthetic values."""
+    text = (HTML / f"{page}.html").read_text(encoding="utf-8")
+    assert "banner-demo" not in text and "profile demo" not in text
