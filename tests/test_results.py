@@ -80,7 +80,10 @@ def test_a_value_lies_in_its_interval(name):
 
 @pytest.mark.parametrize("name", TABLES)
 def test_no_number_is_absent(name):
-    assert read_open(name).select_dtypes("number").notna().all(axis=None)
+    table = read_open(name)
+    if name == "voice_trial":  # a note in which no speech is found has a row without a window
+        table = table.dropna(subset="start")
+    assert table.select_dtypes("number").notna().all(axis=None)
 
 
 def test_provenance_names_commit_and_code_of_real_runs():
