@@ -164,13 +164,13 @@ show_arms(bias.loc["UA"], "share", ("without VAD", "with VAD"), "UA over notes")
 
 # %%
 gains = bias.loc[["neutral", "UA"], ["gain", "gain_low", "gain_high"]].stack().unstack("share")
-display(show_table(gains, "What VAD changes, by noise and share of pause.", form="{:+.1%}"))
-labels = pd.crosstab([labelled["vad"], labelled["share"]], y_pred.rename(""), normalize="index")
+shares = gains.rename(columns="{:.0%}".format)
+display(show_table(shares, "What VAD changes, by noise and share of pause.", form="{:+.1%}"))
+labels = pd.crosstab([labelled["vad"], labelled["share"].map("{:.0%}".format)], y_pred.rename(""), normalize="index")
 display(show_table(labels, "The labels, over all noises, by VAD and share of pause.", form="{:.0%}"))
 overall = compare(pd.concat([trials, trials.assign(corpus="all")]), ["score", "corpus"], "vad", "without", "with")
 display(show_table(overall, "Over all conditions, without VAD (one) and with it (other), with 95 % intervals."))
-found = analyses[analyses["vad"] == "with"]
-sums = found.pivot_table(["kept", "spoken"], "filler", "y_true", aggfunc="sum", sort=False)
+sums = analyses.query("vad == 'with'").pivot_table(["kept", "spoken"], "filler", "y_true", aggfunc="sum", sort=False)
 kept = (sums["kept"] / sums["spoken"])[[*EMOTIONS]]
 show_table(kept, "Seconds found to be speech, with margins, relative to those that are spoken.", form="{:.0%}")
 
@@ -230,11 +230,11 @@ for name, vad in {"windows": "with", "single": "one at a time"}.items():
 # %% [markdown]
 # ## What it means
 #
-# {glue:text}`notes` notes were analysed {glue:text}`analyses` times. Where pause takes {glue:text}`most:.0%` of a note,
-# VAD brings neutral labels from {glue:text}`neutral_one:.0f` to {glue:text}`neutral_other:.0f` in a hundred,
-# {glue:text}`neutral_gain:+.1f` points (interval {glue:text}`neutral_gain_low:+.1f` to
-# {glue:text}`neutral_gain_high:+.1f`). Over all conditions, it moves UA by {glue:text}`UA_gain:+.1f` points
-# ({glue:text}`UA_gain_low:+.1f` to {glue:text}`UA_gain_high:+.1f`). With VAD, {glue:text}`no_speech:.1%` of the notes
+# Over {glue:text}`analyses` analyses of {glue:text}`notes` notes, VAD moves UA by {glue:text}`UA_gain:+.1f` points (95 %
+# interval {glue:text}`UA_gain_low:+.1f` to {glue:text}`UA_gain_high:+.1f`). Where pause takes {glue:text}`most:.0%` of a
+# note, it brings neutral labels from {glue:text}`neutral_one:.0f` to {glue:text}`neutral_other:.0f` in a hundred,
+# {glue:text}`neutral_gain:+.1f` points ({glue:text}`neutral_gain_low:+.1f` to {glue:text}`neutral_gain_high:+.1f`); one in
+# four notes is neutral. With VAD, {glue:text}`no_speech:.1%` of the notes
 # have no label; in quiet, {glue:text}`found:.0%` of {glue:text}`least` is found, and of no other emotion less.
 #
 # Which rule aggregates matters by {glue:text}`spread:.1f` points of UA with VAD; {glue:text}`rule` is first. Averaging

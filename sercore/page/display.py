@@ -22,6 +22,7 @@ from sercore.paths import results_root, runs_root, whole_file
 from sercore.training import code_fingerprint
 
 METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{name}": f"F1 {name}" for name in EMOTIONS}
+LONG = 10  # rows; longer tables fold
 PACKAGES = ("torch", "transformers", "datasets", "audiomentations", "librosa", "numpy")
 BANNERS = {
     "demo": "<strong>Synthetic corpora.</strong> The voices behind these values are generated, so that everything runs "
@@ -51,7 +52,7 @@ def show_banner(experiment) -> HTML:
 
 
 def show_table(frame: pd.DataFrame, caption: str, form=None, index: bool = True, bold=None) -> HTML:
-    """A table that scrolls sideways on narrow screens; without a row, a sentence.
+    """A table that scrolls sideways on narrow screens, and folds where it is long; without a row, a sentence.
 
     Args:
         frame: numbers stay numbers; NaN shows as a dash.
@@ -62,7 +63,10 @@ def show_table(frame: pd.DataFrame, caption: str, form=None, index: bool = True,
     """
     if frame.empty:
         return HTML(f"<p>{escape(caption)} There are none.</p>")
-    return HTML(_table(frame, caption, form, index, bold, safe=False))
+    table = _table(frame, caption, form, index, bold, safe=False)
+    if len(frame) > LONG:
+        table = f"<details><summary>{escape(caption)} ({len(frame)} rows)</summary>{table}</details>"
+    return HTML(table)
 
 
 def show_gains(found: pd.DataFrame, titles: list[str], caption: str) -> HTML:

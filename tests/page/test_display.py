@@ -79,6 +79,12 @@ def test_too_little_for_a_figure_is_a_sentence():
     assert show_figure(None, "Gains & losses.").data == "<p>Gains &amp; losses. There is too little to show it.</p>"
 
 
+def test_a_long_table_folds():
+    short, long = (show_table(pd.DataFrame({"n": range(rows)}), "Numbers.").data for rows in (10, 11))
+    assert "<details>" not in short
+    assert long.startswith("<details><summary>Numbers. (11 rows)</summary>") and long.endswith("</details>")
+
+
 def test_predictions_of_other_utterances_are_refused():
     predictions = pd.DataFrame({"utterance": ["a", "b"], "speaker": ["1", "1"], "y_true": ["anger", "neutral"]})
     run = SimpleNamespace(experiment=EXPERIMENT, predictions=predictions)
