@@ -146,11 +146,11 @@ usable, count = fewest.index, int(min(16, fewest.min()))  # emotions that every 
 
 def pick(own, emotion, share, count, rng):
     """So many of a speaker's utterances: a share of one emotion, the rest evenly of the others."""
-    shuffled = own.sample(frac=1, random_state=rng)
-    one, others = (shuffled[(shuffled["emotion"] == emotion) == same] for same in (True, False))
-    one = one.head(round(share * count))
-    turns = others.groupby("emotion").cumcount().sort_values(kind="stable")
-    return [*one.index, *turns.index[: count - len(one)]]
+    shuffled = rng.choice(len(own), len(own), replace=False)
+    labels, places = own["emotion"].to_numpy()[shuffled], own.index.to_numpy()[shuffled]
+    one, others = places[labels == emotion][: round(share * count)], labels[labels != emotion]
+    turns = np.tril(others[:, None] == others).sum(axis=1)  # how often an emotion has come so far
+    return [*one, *places[labels != emotion][np.argsort(turns, kind="stable")][: count - len(one)]]
 
 
 def score_picked(emotion, share, rng):
