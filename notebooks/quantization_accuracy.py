@@ -149,8 +149,8 @@ show_figure(figure, "Size, and what UA on the target corpus gains over fp32 (lin
 # %% [markdown]
 # ## What runs where
 #
-# Committed measurements: each scheme of the paper's geometry, whose weights do not matter for that, and of the trained
-# model of `open`, loaded and run on old and new versions of ONNX Runtime and on the browser's (web), with golden
+# Committed measurements: each scheme of the paper's geometry, whose weights do not matter for that, and of two trained
+# models, those of `open` and `small`, loaded and run on old and new versions of ONNX Runtime and on the browser's (web), with golden
 # waveforms. All compare with the newest runtime. A runtime fails a file that it refuses, or where another emotion is the
 # most probable one.
 
@@ -179,7 +179,7 @@ show_table(
 
 # %%
 failures = runtimes.pivot_table(index="scheme", columns="runtime", values="failed", aggfunc=["sum", "size"], sort=False)
-caption = f"Fails by scheme and runtime, of {failures['size'].max(axis=None)} golden waveforms of both models."
+caption = f"Fails by scheme and runtime, of {failures['size'].max(axis=None)} golden waveforms of all models."
 show_table(failures["sum"].loc[[*SCHEMES]], caption, form="{:.0f}")
 
 # %% [markdown]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sercore.evaluation import score
+from sercore.evaluation import align_moments, score
 from sercore.experiment import FOLDS, Experiment
 from sercore.export import SCHEMES
 from sercore.labels import EMOTIONS
@@ -205,7 +205,7 @@ def test_folds_are_those_of_the_recorded_runs(profile):
 @pytest.mark.parametrize("file", EMBEDDINGS, ids=lambda file: "/".join(file.parts[-3:]))
 def test_embeddings_are_recorded_with_their_utterances(file):
     values, whose = np.load(file), pd.read_csv(file.with_suffix(".csv"))
-    assert values.dtype == np.float16 and np.isfinite(values).all() and len(values) == len(whose)
+    assert values.dtype in (np.float16, np.float32) and np.isfinite(values).all() and len(values) == len(whose)
     assert whose["utterance"].is_unique
 
 
@@ -217,6 +217,18 @@ def test_recorded_embeddings_and_head_make_the_recorded_predictions():
     rows = pd.Index(whose["utterance"]).get_indexer(predictions["utterance"])
     probabilities = classify_embeddings(values[rows].astype(float), (head[:, :-1], head[:, -1]))
     assert (np.array(EMOTIONS)[probabilities.argmax(axis=1)] == predictions["y_pred"]).mean() > 0.98
+
+
+def test_recorded_embeddings_make_the_recorded_alignments():
+    """The UA of the front page, from what a machine without corpora has."""
+    folder = results_root() / "open" / "runs" / "cremad-production-random"
+    whose = pd.read_csv(folder / "embeddings.csv", dtype={"speaker": str})
+    values, head, moments = (np.load(folder / f"{name}.npy") for name in ("embeddings", "head", "moments"))
+    aligned = align_moments(values, moments.astype(float).T, whose["speaker"])
+    for name, embeddings in {"as it is": values, "per speaker": aligned}.items():
+        probabilities = classify_embeddings(embeddings, (head[:, :-1], head[:, -1]))
+        found = score(whose["emotion"], np.array(EMOTIONS)[probabilities.argmax(axis=1)])
+        assert close(found["UA"], recorded("alignments", "alignment").loc[name, "UA"])
 
 
 @pytest.mark.parametrize("corpus", ["cremad", "ravdess"])

@@ -88,17 +88,16 @@ def copy(source: Path, file: Path) -> None:
 
 
 def record_embeddings(run: Run, folder: Path) -> None:
-    """The last layer of a production run, the moments of its training set, and embeddings in float16.
+    """The last layer of a production run, the moments of its training set, and embeddings that pages compute with.
 
-    Of the target; and of who validates and tests, where these are held-out speakers.
+    Of the target, by the run of the random split; of who validates and tests, in float16, where they are held out.
     """
     (split, audio), (target, sound) = load_split(run.experiment), load_target(run.experiment)
-    parts = [(target, sound)]
-    if run.experiment.split == "disjoint":
-        parts += [(split.validation, audio), (split.test, audio)]
+    disjoint = run.experiment.split == "disjoint"
+    parts = [(split.validation, audio), (split.test, audio)] if disjoint else [(target, sound)]
     with whole_file(folder / EMBEDDED) as file:
         pd.concat([part[["utterance", "corpus", "speaker", "emotion"]] for part, _ in parts]).to_csv(file, index=False)
-    pooled = np.concatenate([embed(run, *part) for part in parts]).astype(np.float16)
+    pooled = np.concatenate([embed(run, *part) for part in parts]).astype(np.float16 if disjoint else np.float32)
     write_array(folder / EMBEDDED.replace("csv", "npy"), pooled)
     for name, pair in {HEAD: read_head(run), MOMENTS: read_moments(run, split.train, audio)}.items():
         write_array(folder / name, np.column_stack([np.asarray(one, np.float32) for one in pair]))
