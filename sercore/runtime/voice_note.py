@@ -70,7 +70,7 @@ class VoiceNoteStream:
         self._rate, self._resampler = sample_rate, resampler(sample_rate)
         spans = settings.window, settings.overlap, settings.max_pause
         self._window, self._overlap, self._max_pause = (round(span * SAMPLE_RATE) for span in spans)
-        self._waiting, self._fed, self._finished = np.zeros(0, np.float32), 0, False  # at the rate of the chunks
+        self._waiting, self._fed, self._note = np.zeros(0, np.float32), 0, None  # at the rate of the chunks
         self._audio, self._origin = np.zeros(0, np.float32), 0  # kept at 16 kHz, and the position of its first sample
         self._passage, self._covered = None, 0  # its start and end; end of its last window, at first its start
         self._segments, self._rows = [], []
@@ -90,7 +90,7 @@ class VoiceNoteStream:
         Raises:
             ValueError: channels, another type, not finite, or the note is finished. The note stays as it was.
         """
-        if self._finished:
+        if self._note:
             raise ValueError("this voice note is finished; begin another VoiceNoteStream.")
         known, samples = len(self._rows), check_waveform(samples)
         waiting = np.concatenate([self._waiting, samples])
@@ -106,19 +106,21 @@ class VoiceNoteStream:
         """The note, with the windows that only its end completes; a ValueError where nothing was fed."""
         if not self._fed:
             raise ValueError("there is no audio: the voice note is empty.")
-        if not self._finished:
-            self._process(self._waiting, last=True)
-            self._finished = True
+        if self._note:
+            return self._note
+        self._process(self._waiting, last=True)
         seconds = (self._origin + len(self._audio)) / SAMPLE_RATE
         segments, labels = np.reshape(self._segments, (-1, 2)) / SAMPLE_RATE, self._classifier.labels
         if not self._rows:
-            return self._try_again() or VoiceNote(seconds, segments, [])
+            self._note = self._try_again() or VoiceNote(seconds, segments, [])
+            return self._note
         windows = np.array([[row[label] for label in labels] for row in self._rows])
         weights = np.array([row["weight"] for row in self._rows])
         total = aggregate_windows(windows, weights, self._settings.aggregate)
         agreement = float(weights[windows.argmax(axis=1) == total.argmax()].sum() / weights.sum())
         probabilities, label = dict(zip(labels, total.tolist(), strict=True)), labels[total.argmax()]
-        return VoiceNote(seconds, segments, self._rows, probabilities, label, measure_certainty(total), agreement)
+        self._note = VoiceNote(seconds, segments, self._rows, probabilities, label, measure_certainty(total), agreement)
+        return self._note
 
     def _try_again(self) -> VoiceNote | None:
         """What a short recording holds at a usual peak; else all of it, where it resembles a voice; else None."""
@@ -128,9 +130,8 @@ class VoiceNoteStream:
             note = analyze_voice_note(audio * (USUAL_PEAK / peak), self._classifier, settings=settings)
             if note.windows:
                 return note
-        if not resembles_voice(audio):
-            return None
-        return replace(analyze_voice_note(audio, self._classifier, settings=replace(settings, vad=False)), assumed=True)
+        everything = {"classifier": self._classifier, "settings": replace(settings, vad=False)}
+        return replace(analyze_voice_note(audio, **everything), assumed=True) if resembles_voice(audio) else None
 
     def _process(self, block: np.ndarray, last: bool = False) -> None:
         """Finds speech in a block, classifies the windows that this completes, and drops audio that none will need."""
