@@ -115,9 +115,9 @@ def test_a_module_is_a_noun_and_a_function_a_verb():
 def test_the_house_is_thin():
     """Lines of code and docstrings together: the method, and the method with its demo and its pages' parts.
 
-    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 817 of them.
+    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 845 of them.
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_530
-    assert sum(lines.values()) <= 5_490
+    assert sum(lines.values()) - around <= 4_560
+    assert sum(lines.values()) <= 5_520
