@@ -108,7 +108,7 @@ show_table(sizes, "Both teachers and their student: multiply-adds for 8 s; bytes
 # A student's progress shows without labels: the share of the variance of its targets that it predicts, on speakers that
 # it was not shown. Targets are the mean and deviation over time of the backbone's last two layers, and the embedding of
 # the fine-tuned model. Views are the same clips with their sentence destroyed and in another channel; at each step, the
-student's spectrogram passes one more channel, of gains and noise.
+# student's spectrogram passes one more channel, of gains and noise.
 
 # %% tags=["hide-input"]
 history, targets = (pd.read_csv(student / f"{name}.csv") for name in ("history", "targets"))

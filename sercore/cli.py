@@ -53,6 +53,7 @@ def predict(
     overlap: Annotated[float, Option(metavar="S", help="Seconds that a window shares with the one before.")] = 0.0,
     aggregate: Annotated[str, Option(help="Of the windows: weighted (by speech), mean or median.")] = "weighted",
     rate: Annotated[int, Option(metavar="HZ", help="Of standard input; 16000 where not given.")] = 0,
+    speaker: Annotated[str, Option(metavar="ME.json", help="All is one person, known better with each one.")] = "",
 ) -> int:
     """Predict the emotion of recordings; a row is printed as soon as it is known.
 
@@ -61,7 +62,7 @@ def predict(
     arecord -t raw -f S16_LE -r 16000 | sercore predict - --model small
     """
     from sercore import load
-    from sercore.runtime import EmotionClassifier, VoiceNoteSettings, VoiceNoteStream
+    from sercore.runtime import EmotionClassifier, SpeakerClassifier, VoiceNoteSettings, VoiceNoteStream
     from sercore.runtime.audio_stream import read_raw, split_audio
 
     settings = VoiceNoteSettings(vad=not no_vad, overlap=overlap, aggregate=aggregate)
@@ -74,6 +75,7 @@ def predict(
     _refuse(timeline and len(files) > 1, f"--timeline draws one recording; there are {len(files)}.")
     _refuse(timeline and timeline[-4:] not in (".png", ".svg", ".pdf"), f"{timeline}: must end in .png, .svg or .pdf.")
     classifier = EmotionClassifier(model) if model.endswith(".onnx") else load(model)
+    classifier = SpeakerClassifier(classifier, speaker) if speaker else classifier
     names = [*(WINDOW if windows else RECORDING), *classifier.labels]
     show = partial(_print_row, names=names, as_json=as_json)
     if not as_json:
@@ -89,6 +91,8 @@ def predict(
             if windows:
                 show({"file": file, "label": max(classifier.labels, key=window.get)} | window)
         note = stream.finish()
+        if speaker:
+            classifier.save()
         if not windows:
             show({"file": file, "label": note.label} | note.as_dict())
         elif live or not note.windows:

@@ -12,8 +12,8 @@ from sercore.paths import PROJECT
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
 PAGES = ("corpora", "augmentation", "protocol", "loss", "interpolation", "distillation", "comparison", "acoustics")
-PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "cremad_ablation")
-PAGES += ("quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
+PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "known_speaker")
+PAGES += ("cremad_ablation", "quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
 MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
 TOP = ("cli.py", "__main__.py", "__init__.py")  # they may import every wing
 WINGS = {  # wing: the wings that it may import, beside itself and the ground
@@ -115,9 +115,10 @@ def test_a_module_is_a_noun_and_a_function_a_verb():
 def test_the_house_is_thin():
     """Lines of code and docstrings together: the method, and the method with its demo and its pages' parts.
 
-    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 845 of them.
+    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 845 of them,
+    what gets to know a speaker 90.
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_560
-    assert sum(lines.values()) <= 5_520
+    assert sum(lines.values()) - around <= 4_625
+    assert sum(lines.values()) <= 5_585

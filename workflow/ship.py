@@ -22,7 +22,8 @@ from sercore.evaluation import bootstrap_scores
 from sercore.experiment import Experiment
 from sercore.export import CALIBRATED, SCHEMES, export_onnx, quantize, sample_calibration, write_model_card
 from sercore.paths import runs_root, student_root, whole_file
-from sercore.training import Run, read_run
+from sercore.runtime.speaker import describe_speakers
+from sercore.training import Run, classify_embeddings, embed, read_head, read_run
 
 
 def ship(name: str, profile: str, scheme: str) -> Path:
@@ -45,7 +46,8 @@ def ship(name: str, profile: str, scheme: str) -> Path:
         whole = export_onnx(run, Path(folder, "fp32.onnx"))
         model = onnx.load(quantize(whole, scheme, Path(folder, "quantized.onnx"), speech))
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    onnx.helper.set_model_props(model, metadata | {"scores": json.dumps(summarize_scores(twin, transfer))})
+    more = {"scores": summarize_scores(twin, transfer), "speakers": find_speakers(run)}
+    onnx.helper.set_model_props(model, metadata | {name: json.dumps(value) for name, value in more.items()})
     file = MODELS[name]
     with whole_file(file) as part:
         onnx.save(model, part)
@@ -67,6 +69,13 @@ def keep_backbone(run: Run, folder: Path) -> None:
         shutil.copyfile(student_root() / "config.json", folder / "student" / "config.json")
         with whole_file(folder / "student" / "model.safetensors") as part:
             save_file(halves, part, {"format": "pt"})
+
+
+def find_speakers(run: Run) -> dict:
+    """Where the training speakers' mean lies, for `SpeakerClassifier`."""
+    split, audio = load_split(run.experiment)
+    probabilities = classify_embeddings(embed(run, split.train, audio), read_head(run))
+    return describe_speakers(probabilities, split.train["emotion"].to_numpy())
 
 
 def summarize_scores(twin: Run, transfer: pd.DataFrame | None) -> dict:

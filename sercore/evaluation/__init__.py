@@ -2,4 +2,4 @@
 
 from sercore.evaluation.bootstrap import bootstrap_scores, bootstrap_shares, draw_speakers, summarize_draws
 from sercore.evaluation.metrics import score, tabulate_predictions
-from sercore.evaluation.normalization import PRIOR, align_arriving, align_moments, fit_moments
+from sercore.evaluation.normalization import align_moments, fit_moments

@@ -10,7 +10,7 @@ from sercore.audio_files import SAMPLE_RATE, read_audio, resample
 from sercore.runtime.audio_stream import check_waveform
 
 REQUIRED = ("labels", "sample_rate", "max_seconds")  # metadata without which a file cannot be used
-PARSED = (*REQUIRED, "corpora", "synthetic", "scores", "parameters")  # metadata that is JSON
+PARSED = (*REQUIRED, "corpora", "synthetic", "scores", "speakers", "parameters")  # metadata that is JSON
 
 
 class EmotionClassifier:
