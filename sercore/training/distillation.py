@@ -43,8 +43,8 @@ LABELLED_LENGTHS = (1 / 1.2, 1.2)  # beyond, a faster or slower view has lost it
 TARGETS = ("moments", "embedding", "logits")  # of the frozen teacher, of the fine-tuned one
 MOMENTS = tuple(f"{part}, {layer} layer" for layer in ("last but one", "last") for part in ("mean", "deviation"))
 LOUDEST = 32767  # of 16 bits
-GAINS, GAIN_DB = 6, 5.0  # places of the spectrum with a gain of their own, and its standard deviation
-NOISE_DB = (20.0, 70.0)  # below the loudest of a spectrogram
+GAINS, GAIN_DB = 6, 3.0  # places of the spectrum with a gain of their own, and its standard deviation
+NOISE_DB = (40.0, 100.0)  # below the loudest of a spectrogram
 DECADE_DB = 10.0
 TEACHING = 16  # utterances that a teacher takes at once
 WIDTH = 4_000  # samples; batches are as wide as a multiple of it, since each new width costs a processor time
@@ -71,8 +71,7 @@ class Distillation:
     epochs: int = 48  # each shows one view of every clip
     speakers: int = 1  # only every so many-th training speaker is shown
     batch_size: int = 32
-    learning_rate: float = 2e-3  # peak of one cycle, of both optimizers
-    warmup_ratio: float = 0.15  # share of the cycle until the peak
+    learning_rate: float = 1.5e-3  # peak of one cycle, of both optimizers
     weight_decay: float = 0.03
     average: float = 0.998  # decay of the averaged weights, which are the student's
     seed: int = 0
@@ -340,8 +339,7 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
     optimizers = _make_optimizers(learner, settings)
     cycle = settings.learning_rate, settings.epochs * (len(shown[0].labels) // settings.batch_size)
-    shape = {"pct_start": settings.warmup_ratio, "cycle_momentum": False}
-    schedules = [torch.optim.lr_scheduler.OneCycleLR(one, *cycle, **shape) for one in optimizers]
+    schedules = [torch.optim.lr_scheduler.OneCycleLR(one, *cycle, cycle_momentum=False) for one in optimizers]
     parts = dict(zip(STATES, (learner, average, *optimizers, *schedules), strict=True))
     history, file = [], folder / "checkpoint.pt"
     if file.is_file():
