@@ -89,6 +89,7 @@ def describe_model(model: Path) -> dict:
         "labels": metadata["labels"],
         "summary": f"{summary}, UA {scores['UA']:.3f} on {scores['on']}." if scores else f"{summary}.",
         "rates": {name: scores[key] for name in metadata["labels"] if (key := f"recall_{name}") in (scores or {})},
+        "speakers": metadata.get("speakers"),
         "banner": write_banner(metadata),
         "voice_note": asdict(VoiceNoteSettings(window=min(VoiceNoteSettings.window, metadata["max_seconds"]))),
     }

@@ -1,5 +1,7 @@
 """What the page finds in a recording is what Python finds."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -10,7 +12,7 @@ from sercore import MODELS
 from sercore.audio_files import read_audio
 from sercore.data import load_corpus, production_split
 from sercore.export import quantize
-from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
+from sercore.runtime import EmotionClassifier, SpeakerClassifier, VoiceNoteSettings, analyze_voice_note
 
 RATE = 16_000  # Hz
 EACH = 10  # utterances of an emotion
@@ -62,6 +64,37 @@ def test_other_settings(values, visit, analyze, long, classifier, change_setting
     settings = VoiceNoteSettings(**values)
     page = visit(script=change_settings(voice_note=vars(settings)))
     assert_same(analyze(page, long), analyze_voice_note(long, classifier, settings=settings), CLOSE)
+
+
+def test_known_speaker(visit, analyze, long, classifier, change_settings):
+    """Adjusted as it came, shown once the page offers it, after a second note; then forgotten, and met again."""
+    speakers = {"mean": [0.3, 0.5, -0.9, 0.1], "calm": [-2.0, -1.0, 3.0, 0.0]}
+    described = EmotionClassifier.__new__(EmotionClassifier)
+    vars(described).update(vars(classifier) | {"metadata": classifier.metadata | {"speakers": speakers}})
+    speaker, plain = SpeakerClassifier(described), analyze_voice_note(long, classifier)
+    first, second = analyze_voice_note(long, speaker), analyze_voice_note(long, speaker)
+    assert abs(second.probabilities["anger"] - first.probabilities["anger"]) > 100 * CLOSE
+    page = visit(script=change_settings(speakers=speakers))
+    assert_same(analyze(page, long), plain, CLOSE)
+    assert not page.is_visible("[data-part=speaker]"), "three windows are not enough"
+    assert_same(analyze(page, long), plain, CLOSE)
+    page.check("[data-part=adjust]")
+    assert_same(save(page), second, CLOSE)
+    page.uncheck("[data-part=adjust]")
+    assert_same(save(page), plain, CLOSE)
+    page.check("[data-part=adjust]")
+    page.click("[data-part=forget]")
+    assert not page.is_visible("[data-part=speaker]")
+    analyze(page, long)
+    analyze(page, long)
+    page.check("[data-part=adjust]")
+    assert_same(save(page), second, CLOSE)
+
+
+def save(page) -> dict:
+    with page.expect_download() as saved:
+        page.click("[data-part=save]")
+    return json.loads(saved.value.path().read_text())
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,10 @@ const STEP = 512 / 16000; // s of one step of the outline
 /**
  * Starts the worker.
  * @param {(share: number) => void} onLoading called with the share of the files that has come, from 0 to 1.
- * @param {(latest: object) => void} onReport given `note` (the fields of VoiceNote.as_dict()), `ongoing` ([start, end] of
- *     speech that goes on, or undefined) and the outline of the recording: `peaks` ([low, high, ...]) every `step` seconds.
- * @returns {{load, start, feed, finish}} see worker.js; each gives a promise.
+ * @param {(latest: object) => void} onReport given `note` (the fields of VoiceNote.as_dict()), how many windows of the speaker
+ *     are `known`, `ongoing` ([start, end] of speech that goes on, or undefined) and the outline of the recording: `peaks`
+ *     ([low, high, ...]) every `step` seconds.
+ * @returns {{load, start, feed, finish, adjust, forget}} see worker.js; each gives a promise.
  */
 export function analysis(onLoading, onReport) {
   const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -49,5 +50,7 @@ export function analysis(onLoading, onReport) {
     start,
     feed: (samples) => call("feed", samples, [samples.buffer]),
     finish: () => call("finish"),
+    adjust: (wanted) => call("adjust", wanted),
+    forget: () => call("forget"),
   };
 }

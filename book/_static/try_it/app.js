@@ -9,6 +9,7 @@ import { openFile, openMicrophone } from "./sources.js";
 const HERE = new URL(".", import.meta.url);
 const QUIETEST = -60; // dB below full scale, where the level meter begins
 const REMEMBERED = 5; // recordings
+const ENOUGH = 4; // windows of a speaker, before the page offers to adjust to them
 const REST = 10; // between two drawings, against the time that the last one took
 const root = document.querySelector(".try-it");
 const find = (part) => root.querySelector(`[data-part="${part}"]`);
@@ -24,7 +25,7 @@ let again = null; // analyses once more what was analysed last; a recording is n
 function say(state, sentence) {
   root.dataset.state = state;
   find("status").textContent = sentence;
-  const choices = ["record", "file", "example", "better"].map(find), busy = task !== null;
+  const choices = ["record", "file", "example", "better", "adjust", "forget"].map(find), busy = task !== null;
   const held = document.activeElement;
   find("stop").hidden = !busy;
   if (choices.includes(held) && busy) {
@@ -55,6 +56,8 @@ async function begin() {
 /** Takes a model, says so, and offers the next one. */
 function introduce(taken) {
   model = taken;
+  find("adjust").checked = false;
+  find("speaker").hidden = true;
   heads(find, model.labels);
   find("banner").className = `banner banner-${model.banner.kind}`;
   find("banner").textContent = model.banner.text;
@@ -134,10 +137,34 @@ function remember(note) {
 
 function end(note) {
   remember(note);
+  offerAdjusting(latest.known);
   show(find, latest, model.labels, true);
   if (note.assumed) say("result", `No speech was found, but it sounds like a voice: all of it was analysed, and may be ${note.label}.`);
   else if (note.label) say("result", `Done. The emotion is ${note.label}, with a certainty of ${percent(note.certainty)}.`);
   else say("no-speech", "No speech was found, so there is no emotion. Speak closer to the microphone, or choose another file.");
+}
+
+/** Offers to adjust to the speaker, once enough of them is known. */
+function offerAdjusting(known) {
+  find("speaker").hidden = known < ENOUGH && !find("adjust").checked;
+  find("known").textContent = `${known} windows so far`;
+}
+
+/** Shows the last note anew, adjusted to the speaker or not. */
+async function adjust() {
+  latest = { ...latest, note: await worker.adjust(find("adjust").checked) };
+  show(find, latest, model.labels, true);
+  const how = find("adjust").checked ? "Adjusted to this voice" : "Not adjusted";
+  if (latest.note.label) say("result", `${how}. The emotion is ${latest.note.label}, with a certainty of ${percent(latest.note.certainty)}.`);
+}
+
+/** Begins anew with another speaker; what is shown stays. */
+async function forget() {
+  find("record").focus(); // the button goes
+  find("adjust").checked = false;
+  offerAdjusting(0);
+  await worker.forget();
+  await adjust();
 }
 
 /** Goes over to the better model, and analyses with it what was analysed last. */
@@ -207,6 +234,8 @@ function dropped(event) {
 find("record").onclick = () => attempt(hearMicrophone);
 find("stop").onclick = () => task?.stop();
 find("better").onclick = improve;
+find("adjust").onchange = adjust;
+find("forget").onclick = forget;
 find("example").onclick = () => attempt(hearExample);
 find("save").onclick = () => save(latest.note, name);
 find("file").onchange = ({ target }) => {

@@ -13,9 +13,12 @@ export class VoiceNoteStream {
    * @param {() => (frames: Float32Array) => Promise<Float32Array>} begin makes what gives the probability of speech of each
    *     frame of a recording.
    * @param {(samples: Float32Array) => Promise<number[]>} classify probabilities of the labels.
+   * @param {(probabilities: number[]) => number[]} adjust the same for the speaker; used where `adjusting` is true.
    */
-  constructor(settings, labels, begin, classify) {
-    Object.assign(this, { settings, labels, begin, classify });
+  constructor(settings, labels, begin, classify, adjust) {
+    Object.assign(this, { settings, labels, begin, classify, adjust });
+    this.adjusting = false;
+    this.second = null; // analysis of the same recording, where the first found nothing
     this.detector = new SpeechDetector(settings, begin());
     this.silent = settings.retry ? new Float32Array(0) : null; // the recording so far, while it is short and nobody speaks
     this.window = Math.round(settings.window * RATE);
@@ -27,7 +30,7 @@ export class VoiceNoteStream {
     this.next = 0; // start of the next whole window
     this.classified = 0; // end of the last window
     this.segments = []; // [start, end]
-    this.windows = []; // {start, end, speech, weight, probabilities}
+    this.rows = []; // windows: {start, end, speech, weight, plain, adjusted}, the last two probabilities
   }
 
   get seconds() {
@@ -48,23 +51,26 @@ export class VoiceNoteStream {
   async finish() {
     await this.extendAll(await this.detector.finish());
     await this.endPassage();
-    return (this.windows.length ? null : await this.tryAgain()) ?? this.note();
+    if (!this.rows.length) this.second = await this.tryAgain();
+    return this.note();
   }
 
-  /** What a short recording holds at a usual peak; else all of it, where it resembles a voice; else null. */
+  /** Finds what a short recording holds at a usual peak; else all of it, where it resembles a voice; else null. */
   async tryAgain() {
     const audio = this.silent ?? new Float32Array(0), peak = audio.reduce((most, sample) => Math.max(most, Math.abs(sample)), 0);
     if (peak >= SILENCE_PEAK && peak < USUAL_PEAK) {
-      const note = await this.analyze(audio.map((sample) => sample * (USUAL_PEAK / peak)), {});
-      if (note.windows.length) return note;
+      const stream = await this.analyze(audio.map((sample) => sample * (USUAL_PEAK / peak)), {});
+      if (stream.rows.length) return stream;
     }
-    return resemblesVoice(audio) ? { ...(await this.analyze(audio, { vad: false })), assumed: true } : null;
+    return resemblesVoice(audio) ? this.analyze(audio, { vad: false }) : null;
   }
 
   async analyze(audio, changed) {
-    const stream = new VoiceNoteStream({ ...this.settings, retry: 0, ...changed }, this.labels, this.begin, this.classify);
+    const parts = [this.labels, this.begin, this.classify, this.adjust];
+    const stream = new VoiceNoteStream({ ...this.settings, retry: 0, ...changed }, ...parts);
     await stream.feed(audio);
-    return stream.finish();
+    await stream.finish();
+    return stream;
   }
 
   async extendAll(segments) {
@@ -94,8 +100,8 @@ export class VoiceNoteStream {
   async add(start, end) {
     const speech = this.speech(start, end) / (end - start);
     const weight = this.speech(Math.max(start, this.classified), end) / RATE;
-    const probabilities = await this.classify(this.audio.slice(start - this.origin, end - this.origin));
-    this.windows.push({ start, end, speech, weight, probabilities });
+    const plain = await this.classify(this.audio.slice(start - this.origin, end - this.origin));
+    this.rows.push({ start, end, speech, weight, plain, adjusted: this.adjust(plain) });
     this.classified = end;
   }
 
@@ -111,6 +117,10 @@ export class VoiceNoteStream {
 
   /** The note so far, with the fields of VoiceNote.as_dict(). */
   note() {
+    if (this.second) {
+      this.second.adjusting = this.adjusting;
+      return { ...this.second.note(), assumed: this.second.settings.vad !== this.settings.vad };
+    }
     const seconds = ([start, end]) => ({ start: start / RATE, end: end / RATE });
     const windows = this.windows.map(({ start, end, speech, weight, probabilities }) => ({
       ...seconds([start, end]),
@@ -122,15 +132,21 @@ export class VoiceNoteStream {
     return { seconds: this.seconds, speech_seconds, ...this.summary(), assumed: false, segments: this.segments.map(seconds), windows };
   }
 
+  /** The rows with the probabilities in use. */
+  get windows() {
+    return this.rows.map(({ plain, adjusted, ...row }) => ({ ...row, probabilities: this.adjusting ? adjusted : plain }));
+  }
+
   summary() {
-    if (!this.windows.length) return { label: null, probabilities: null, certainty: null, agreement: null };
-    const total = AGGREGATES[this.settings.aggregate](this.windows), best = strongest(total);
-    const agreeing = this.windows.filter(({ probabilities }) => strongest(probabilities) === best);
+    const windows = this.windows;
+    if (!windows.length) return { label: null, probabilities: null, certainty: null, agreement: null };
+    const total = AGGREGATES[this.settings.aggregate](windows), best = strongest(total);
+    const agreeing = windows.filter(({ probabilities }) => strongest(probabilities) === best);
     return {
       label: this.labels[best],
       probabilities: named(this.labels, total),
       certainty: 1 - entropy(total) / Math.log(total.length),
-      agreement: sum(agreeing.map(({ weight }) => weight)) / sum(this.windows.map(({ weight }) => weight)),
+      agreement: sum(agreeing.map(({ weight }) => weight)) / sum(windows.map(({ weight }) => weight)),
     };
   }
 }

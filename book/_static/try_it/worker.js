@@ -1,6 +1,7 @@
 // Analyses a voice note off the page's own thread: another rate, speech, windows, the model. See analysis.js for the messages.
 
 import { joined, resampler } from "./resample.js";
+import { Speaker } from "./speaker.js";
 import { RATE, network } from "./vad.js";
 import { VoiceNoteStream } from "./voice_note.js";
 
@@ -9,10 +10,11 @@ const PEAK = 512; // samples of one step of the waveform's outline
 const PATIENCE = 150; // ms between two reports
 
 let ort, detector; // loaded once
-let model, settings; // the one in use
+let model, settings, speaker; // the one in use, and who speaks
+let adjusting = false;
 let stream, rate, converter, waiting, outline, reported; // of one note
 
-const calls = { load, start, feed, finish };
+const calls = { load, start, feed, finish, adjust, forget };
 let turn = Promise.resolve();
 
 onmessage = ({ data: { id, call, argument } }) => {
@@ -38,7 +40,19 @@ async function load({ model: wanted, ...given }) {
   }
   const before = model;
   [model, settings] = [await session(files[0]), wanted];
+  adjusting = false;
+  speaker = wanted.speakers && new Speaker(wanted.speakers.mean); // known to this model alone
   await before?.release();
+}
+
+/** Adjusts to the speaker, or no longer, and gives the last note anew. */
+function adjust(wanted) {
+  stream.adjusting = adjusting = wanted;
+  return stream.note();
+}
+
+function forget() {
+  speaker.forget();
 }
 
 const session = (file) => ort.InferenceSession.create(file, { executionProviders: ["wasm"] });
@@ -62,7 +76,8 @@ async function fetched(sizes) {
 }
 
 function start(sampleRate) {
-  stream = new VoiceNoteStream(settings.voice_note, settings.labels, () => network(ort, detector), classify);
+  stream = new VoiceNoteStream(settings.voice_note, settings.labels, () => network(ort, detector), classify, (shares) => speaker?.meet(shares) ?? shares);
+  stream.adjusting = adjusting;
   [rate, converter, waiting] = [sampleRate, resampler(sampleRate, RATE), new Float32Array(0)];
   [outline, reported] = [{ rest: new Float32Array(0), peaks: [] }, 0];
 }
@@ -111,7 +126,8 @@ function outlineOf(samples) {
 
 /** What is new: the note so far, and the outline as [low, high, low, high, ...] since the last report. */
 function report() {
-  postMessage({ note: stream.note(), ongoing: stream.detector.ongoing?.map((place) => place / RATE), peaks: outline.peaks });
+  const ongoing = stream.detector.ongoing?.map((place) => place / RATE);
+  postMessage({ note: stream.note(), known: speaker?.known ?? 0, ongoing, peaks: outline.peaks });
   outline.peaks = [];
   reported = performance.now();
 }
