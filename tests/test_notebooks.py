@@ -98,6 +98,23 @@ def test_the_book_opens_a_page_with_its_numbers(name):
     assert "{glue:text}" in box and box.splitlines()[2].endswith(".")
 
 
+def test_a_part_closes_with_the_numbers_of_its_pages():
+    """Values printed as glued, folds once, links from the folder of the prose."""
+    page = nbformat.v4.new_notebook()
+    data = {"application/papermill.record/text/plain": "0.8242"}
+    output = nbformat.v4.new_output("display_data", data, metadata={"scrapbook": {"name": "UA"}})
+    meaning = "## What it means\n\nUA is {glue:text}`UA:.2f` ([more](loss.ipynb)). Good. Left out."
+    page.cells = [nbformat.v4.new_markdown_cell("# A page\n"), nbformat.v4.new_code_cell(outputs=[output])]
+    page.cells.append(nbformat.v4.new_markdown_cell(meaning))
+    chapters = [{"file": f"notebooks/{name}"} for name in ("loso_fold_1", "loso_fold_2", "missing")]
+    closing = load_script("stage").close_part(
+        {"caption": "Data", "chapters": chapters}, dict.fromkeys(["loso_fold_1", "loso_fold_2"], page)
+    )
+    line = "**[A page](../notebooks/loso_fold_1.ipynb).** UA is 0.82 ([more](../notebooks/loss.ipynb)). Good."
+    assert closing == f"# Data: what came out\n\n{line}\n"
+    assert not load_script("stage").close_part({"caption": "Start", "chapters": [{"file": "book/quickstart"}]}, {})
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_no_paths_and_no_typed_results(name):
     """What a run measured is glued; the level of intervals and tests may stand in the text."""

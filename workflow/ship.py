@@ -60,9 +60,9 @@ def ship(name: str, profile: str, scheme: str) -> Path:
 
 def keep_backbone(run: Run, folder: Path) -> None:
     """Copies what is ours alone: folder/adapter, or folder/student in float16 (its spectrogram's tables in float32)."""
-    if run.experiment.adapter_rank:
+    if run.experiment.backbone != "student":
         shutil.copytree(run.path / "adapter", folder / "adapter", dirs_exist_ok=True)
-    elif run.experiment.backbone == "student" and student_root() != folder / "student":
+    elif student_root() != folder / "student":
         weights = load_file(student_root() / "model.safetensors")
         halves = {name: tensor if name.startswith("log_mel") else tensor.half() for name, tensor in weights.items()}
         (folder / "student").mkdir(exist_ok=True)
