@@ -17,10 +17,10 @@ demo open small paper results benchmark ship: export SERCORE_RECORDED = no
 small: TARGET = measured  # its pages, without a book: the numbers stand beside those of open
 # Beside Snakemake's own lines, one for each epoch of whatever trains.
 book demo open small paper: $(READY)
-	@mkdir -p $(RUNS)/$(PROFILE) && touch $(RUNS)/$(PROFILE)/progress.log
-	@tail -n 0 -f $(RUNS)/$(PROFILE)/progress.log & progress=$$!; \
+	@mkdir -p "$(RUNS)/$(PROFILE)" && touch "$(RUNS)/$(PROFILE)/progress.log"
+	@tail -n 0 -f "$(RUNS)/$(PROFILE)/progress.log" & progress=$$!; \
 	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress; \
-	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat $(RUNS)/$(PROFILE)/logs/*.failed; exit 1; }
+	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat "$(RUNS)/$(PROFILE)"/logs/*.failed; exit 1; }
 	@[ -n "$(TARGET)" ] || echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
 # Style; the way from audio files to a book, on synthetic speech; the book, as those build it who have no corpus; the tests;
@@ -46,7 +46,7 @@ results: $(READY)
 # Size, speed, accuracy and compatibility of the quantized files, measured on the full geometry; needs node and npm.
 benchmark: $(READY)
 	for page in quantization_benchmark quantization_accuracy; do \
-		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/$$page.ipynb $(RUNS)/$$page.ipynb -p profile open || exit 1; \
+		PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/papermill notebooks/$$page.ipynb "$(RUNS)/$$page.ipynb" -p profile open || exit 1; \
 	done
 	$(BIN)/python workflow/compatibility.py results/open/compatibility.json \
 		"full=$(RUNS)/open/geometry-distilhubert-scratch" \
@@ -67,6 +67,8 @@ $(READY): requirements.txt pyproject.toml
 	EAGER_IMPORT=1 $(BIN)/python -c 'import librosa'  # compiled by one process: several at a time spoil numba's cache
 	touch $@
 
-# What can be made again in minutes; runs on real corpora stay.
+# What can be made again in minutes, and is ours: of the demo a folder with its log, of caches what bears a hash.
 clean:
-	rm -rf .venv .snakemake data/synthetic $(RUNS)/demo $(RUNS)/cache
+	rm -rf .venv .snakemake data/synthetic
+	if [ -f "$(RUNS)/demo/progress.log" ]; then rm -rf "$(RUNS)/demo"; fi
+	if [ -d "$(RUNS)/cache" ]; then find "$(RUNS)/cache" -maxdepth 1 -regex '.*-[0-9a-f]*\(\.npy\)?' -exec rm -rf {} +; fi

@@ -127,9 +127,9 @@ page.glue(home=home, abroad=abroad, home_level=own[0], home_pitch=own[1], level=
 # ## What it means
 #
 # In anger, the median pitch is {glue:text}`home_pitch:.0f` Hz in {glue:text}`home` and {glue:text}`pitch:.0f` Hz in
-# {glue:text}`abroad`, and the median level {glue:text}`home_level:.1f` dB and {glue:text}`level:.1f` dB. Where the boxes of an emotion lie apart between the corpora, the same emotion is spoken in another way, or recorded
-# in another room. Such a shift asks for no other model: [the next page](speaker_normalization.ipynb) undoes a part of
-# it.
+# {glue:text}`abroad`, and the median level {glue:text}`home_level:.1f` dB and {glue:text}`level:.1f` dB. Where the boxes of
+# an emotion lie apart between the corpora, the same emotion is spoken in another way, or recorded in another room. Such a
+# shift asks for no other model: [speaker normalization](speaker_normalization.ipynb) undoes a part of it.
 
 # %% [markdown]
-# **Next:** [speaker normalization](speaker_normalization.ipynb).
+# **Next:** [arousal without ratings](arousal.ipynb).

@@ -168,10 +168,9 @@ for system, name in systems.items():
     tables[HOME] = find_runs(name, "disjoint")[0].predictions
     rows += [{"system": system, "case": case, **bootstrap_scores(own).loc["UA"]} for case, own in tables.items()]
     if not (abroad := page.read_open("alignments", name)).empty:
-        abroad = (
-            abroad.set_index("alignment").loc[["as it is", "per speaker"], [*COLUMNS.values()]].assign(system=system)
-        )
-        rows += abroad.set_axis([*COLUMNS], axis=1).assign(case=[ABROAD, ALIGNED]).to_dict("records")
+        abroad = abroad.set_index("alignment").loc[["as it is", "per speaker"], [*COLUMNS.values()]]
+        abroad = abroad.assign(system=system, case=[ABROAD, ALIGNED])
+        rows += abroad.rename(columns=dict(zip(COLUMNS.values(), COLUMNS, strict=True))).to_dict("records")
 if profile == "open":  # the same network as the small one, from random weights
     plain = page.read_open("student").set_index("score").loc["UA", ["one", "one_low", "one_high"]]
     rows.append({"system": "small, not distilled", "case": HOME, **dict(zip(COLUMNS, plain, strict=True))})

@@ -171,4 +171,4 @@ for where, place in zip(["home", "abroad"], places, strict=True):
 page.show_provenance(run)
 
 # %% [markdown]
-# **Next:** [baselines under one protocol](baselines.ipynb).
+# **Next:** [domain adaptation](domain_adaptation.ipynb).

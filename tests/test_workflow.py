@@ -1,10 +1,12 @@
 """The graph: five folds by two arms, every page once, and the files that set a fresh machine up."""
 
 import ast
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -12,7 +14,8 @@ from sercore.paths import PROJECT
 
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
 PAGES = ("corpora", "augmentation", "protocol", "loss", "interpolation", "distillation", "comparison", "acoustics")
-PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "known_speaker", "baselines")
+PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "known_speaker")
+PAGES += ("arousal", "domain_adaptation", "baselines")
 PAGES += ("cremad_ablation", "quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
 MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
 TOP = ("cli.py", "__main__.py", "__init__.py")  # they may import every wing
@@ -110,6 +113,31 @@ def test_a_module_is_a_noun_and_a_function_a_verb():
         if isinstance(node, ast.FunctionDef)
     }
     assert modules & functions == set()
+
+
+def test_clean_leaves_what_is_not_ours(tmp_path, monkeypatch):
+    """In a folder with a space, beside one with the name before it; another's cache; a demo without its log."""
+    monkeypatch.delenv("SERCORE_RUNS", raising=False)
+    place, clean = tmp_path / "my book", ["make", "-f", PROJECT / "Makefile", "clean"]
+    own = ["runs/demo/progress.log", "runs/cache/cremad-0123456789ab/a", "runs/cache/pool-cremad-0123456789ab.npy"]
+    others = ["runs/open/progress.log", "runs/cache/notes.txt", "runs/cache/my-work/a", "../my/a"]
+    for name in own + others:
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        (place / name).touch()
+    subprocess.run(clean, cwd=place, check=True)
+    assert [name for name in own + others if (place / name).exists()] == others
+    (place / "runs/demo").mkdir()
+    subprocess.run(clean, cwd=place, check=True)
+    assert (place / "runs/demo").is_dir()
+
+
+def test_a_page_runs_where_the_path_has_a_space(tmp_path, monkeypatch):
+    monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "my runs"))
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    page = os.path.relpath(tmp_path / "my runs/open/notebooks/comparison.ipynb", PROJECT)
+    command = [*SNAKEMAKE[:-1], "--nolock", "--config", "profile=open", "--", page]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
+    assert done.returncode == 0 and (PROJECT / page).is_file(), done.stderr
 
 
 def test_the_house_is_thin():

@@ -15,7 +15,7 @@ def page_functions():
 
 
 def load_page(name: str) -> SimpleNamespace:
-    """Imports, functions and constants of notebooks/`name`.py; nothing else of it is run.
+    """Imports, functions, classes and constants of notebooks/`name`.py; nothing else of it is run.
 
     Constants are literals, such as the parameters, and names in capitals.
     """
@@ -29,7 +29,7 @@ def load_page(name: str) -> SimpleNamespace:
 
 def _defines(node: ast.stmt) -> bool:
     if not isinstance(node, ast.Assign):
-        return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef)
+        return isinstance(node, ast.Import | ast.ImportFrom | ast.FunctionDef | ast.ClassDef)
     try:
         ast.literal_eval(node.value)
     except ValueError:
