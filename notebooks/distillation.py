@@ -107,8 +107,7 @@ show_table(sizes, "Both teachers and their student: multiply-adds for 8 s; bytes
 #
 # A student's progress shows without labels: the share of the variance of its targets that it predicts, on speakers that
 # it was not shown. Targets are the mean and deviation over time of the backbone's last two layers, and the embedding of
-# the fine-tuned model. Views are the same clips with their sentence destroyed and in another channel; at each step, the
-# student's spectrogram passes one more channel, of gains and noise.
+# the fine-tuned model. Views are the same clips with their sentence destroyed and in another channel.
 
 # %% tags=["hide-input"]
 history, targets = (pd.read_csv(student / f"{name}.csv") for name in ("history", "targets"))
@@ -131,7 +130,6 @@ page.stack(show_table(predicted, "Share of each target's variance that is predic
 # %% tags=["hide-output"]
 VARIANTS = {"all": {}, "no views": {"views": 1}, "no splicing": {"splice": False}}
 VARIANTS |= {"no other content": {"content": False}, "no other channel": {"channel": False}}
-VARIANTS |= {"no other spectrum": {"spectrum": False}}
 VARIANTS |= {"teachers get the student's view": {"undistorted": False}}
 VARIANTS |= {"no fine-tuned teacher": {"embedding": 0.0, "probabilities": 0.0}}
 brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else quick

@@ -143,10 +143,10 @@ def test_a_page_runs_where_the_path_has_a_space(tmp_path, monkeypatch):
 def test_the_house_is_thin():
     """Lines of code and docstrings together: the method, and the method with its demo and its pages' parts.
 
-    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 845 of them,
+    What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 817 of them,
     what gets to know a speaker 90.
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_625
-    assert sum(lines.values()) <= 5_585
+    assert sum(lines.values()) - around <= 4_597
+    assert sum(lines.values()) <= 5_557

@@ -9,7 +9,6 @@ voice, and the teachers get a view before the channel distorts it, the student a
 import hashlib
 import inspect
 import json
-import math
 import shutil
 import time
 from dataclasses import asdict, dataclass, fields
@@ -20,7 +19,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import r2_score
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, interpolate, kl_div, mse_loss, pad
+from torch.nn.functional import cross_entropy, kl_div, mse_loss, pad
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import PreTrainedModel
 
@@ -31,7 +30,6 @@ from sercore.data.preprocessing import MAX_SECONDS
 from sercore.evaluation.metrics import score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
-from sercore.training.log_mel import RANGE, mask_frames
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
 from sercore.training.model import LABELS, STUDENT, build_classifier, load_classifier
 from sercore.training.runs import Run, describe_environment
@@ -43,9 +41,6 @@ LABELLED_LENGTHS = (1 / 1.2, 1.2)  # beyond, a faster or slower view has lost it
 TARGETS = ("moments", "embedding", "logits")  # of the frozen teacher, of the fine-tuned one
 MOMENTS = tuple(f"{part}, {layer} layer" for layer in ("last but one", "last") for part in ("mean", "deviation"))
 LOUDEST = 32767  # of 16 bits
-GAINS, GAIN_DB = 6, 3.0  # places of the spectrum with a gain of their own, and its standard deviation
-NOISE_DB = (40.0, 100.0)  # below the loudest of a spectrogram
-DECADE_DB = 10.0
 TEACHING = 16  # utterances that a teacher takes at once
 WIDTH = 4_000  # samples; batches are as wide as a multiple of it, since each new width costs a processor time
 CLIP_NORM = 1.0  # of the gradient
@@ -57,11 +52,10 @@ BFLOAT16 = torch.cpu._is_avx512_bf16_supported()  # where it is not, it is slowe
 class Distillation:
     """All that defines a student beside its teachers."""
 
-    views: int = 10  # of each clip, the first as it is
+    views: int = 5  # of each clip, the first as it is
     splice: bool = True  # views of two clips, one after the other
     content: bool = True  # views shuffled, reversed, faster or slower
     channel: bool = True  # views through another channel: tilted, in a room, with noise
-    spectrum: bool = True  # the student's spectrogram passes one more channel, drawn anew at each step
     undistorted: bool = True  # the teachers get a view before the channel; else what the student gets
     moments: float = 2.0  # weight of the frozen teacher's moments, of its last two layers
     embedding: float = 2.0  # weight of the fine-tuned teacher's embedding
@@ -279,11 +273,9 @@ def _digest_teacher(run: Run) -> str:
 class Learner(nn.Module):
     """A student with what it predicts the teachers by: linear layers on its embedding, dropped in the end."""
 
-    def __init__(self, geometry: dict, shown: list[Views], spectrum: bool):
+    def __init__(self, geometry: dict, shown: list[Views]):
         super().__init__()
         self.student = LogMelClassifier(LogMelConfig(**geometry, **LABELS))
-        if spectrum:
-            self.student.log_mel.register_forward_hook(distort_spectrum)
         width, self.projections = self.student.classifier.in_features, nn.ModuleDict()
         for name in TARGETS[:2]:
             known = np.concatenate([view.targets[name] for view in shown]).astype(np.float32)
@@ -302,24 +294,6 @@ class Learner(nn.Module):
         return (torch.from_numpy(target).float() - getattr(self, f"{name}_mean")) / getattr(self, f"{name}_scale")
 
 
-def distort_spectrum(log_mel: nn.Module, inputs: tuple, features: Tensor) -> Tensor:
-    """A hook on `LogMel`: in training, each row (mel_bins, time) gets its own gains by frequency and its own noise.
-
-    On a spectrogram this costs a hundredth of a step, so that no two epochs share a channel.
-    """
-    if not log_mel.training:
-        return features
-    rows, bins, width = features.shape
-    inside = mask_frames(inputs[1], width)[:, None]
-    drawn = GAIN_DB / DECADE_DB * torch.randn(rows, 2, GAINS)
-    gains, slopes = interpolate(drawn, bins, mode="linear", align_corners=True)[..., None].unbind(1)
-    levels = 4 * features - 4 + gains  # decades of power, as `LogMel` scales them
-    loudest = torch.where(inside, levels, -torch.inf).amax((1, 2), keepdim=True)
-    noise = loudest + slopes - torch.empty(rows, 1, 1).uniform_(*NOISE_DB) / DECADE_DB
-    levels = torch.logaddexp(levels * math.log(10), noise * math.log(10)) / math.log(10)
-    return (torch.maximum(levels, loudest - RANGE) + 4) / 4 * inside
-
-
 def _measure_loss(learner: Learner, settings: Distillation, predicted: dict, target: dict, labels: Tensor) -> Tensor:
     weighted = [
         getattr(settings, name) * mse_loss(predicted[name].float(), learner.standardise(name, target[name]))
@@ -335,7 +309,7 @@ def _measure_loss(learner: Learner, settings: Distillation, predicted: dict, tar
 
 def _train(folder: Path, settings: Distillation, shown: list[Views], validation: list[Views]) -> None:
     torch.manual_seed(settings.seed)
-    learner = Learner(json.loads(settings.geometry or json.dumps(STUDENT)), shown, settings.spectrum)
+    learner = Learner(json.loads(settings.geometry or json.dumps(STUDENT)), shown)
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
     optimizers = _make_optimizers(learner, settings)
     cycle = settings.learning_rate, settings.epochs * (len(shown[0].labels) // settings.batch_size)

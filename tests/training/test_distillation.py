@@ -17,8 +17,7 @@ from sercore.data import load_split
 from sercore.demo import write_corpus
 from sercore.experiment import Experiment
 from sercore.training import build_classifier, load_classifier, train
-from sercore.training.distillation import Clips, Distillation, distil, distort_spectrum, draw_content, make_views
-from sercore.training.log_mel import LogMel, mask_frames
+from sercore.training.distillation import Clips, Distillation, distil, draw_content, make_views
 
 GEOMETRY = {"stem_strides": [2, 2], "position_kernel": 3, "d_model": 32, "encoder_layers": 1}
 GEOMETRY = json.dumps(GEOMETRY | {"encoder_attention_heads": 2, "encoder_ffn_dim": 32})
@@ -167,20 +166,6 @@ def test_label_is_kept_only_where_voice_and_emotion_are(monkeypatch):
 def test_without_splice_and_content_a_clip_stays_as_it_is():
     waveform, label = draw_content(CLIPS, 1, Distillation(splice=False, content=False), np.random.default_rng(0))
     assert waveform is CLIPS.waveforms[1] and label == 0
-
-
-def test_each_row_gets_a_channel_of_its_own_in_training_alone():
-    """The same sound twice, once with silence behind it; the loudest stays in range and what is masked stays 0."""
-    torch.manual_seed(0)
-    log_mel, frames = LogMel(80, 0.97), torch.tensor([[100], [60]])
-    waveform = (0.1 * torch.randn(1, 16_000)).repeat(2, 1)
-    plain = log_mel.eval()(waveform, frames)
-    assert distort_spectrum(log_mel, (waveform, frames), plain) is plain
-    first, second = distort_spectrum(log_mel.train(), (waveform, frames), plain)
-    assert (first - second)[:, :60].abs().mean() > 0.01 and (first - plain[0])[:, :60].abs().mean() > 0.01
-    assert not second[:, ~mask_frames(frames[1:], 100)[0]].any() and torch.isfinite(first).all()
-    gains = (first - plain[0]).std(1)  # of a steady sound, noise far below it and gains are as steady
-    assert gains.max() < 0.05
 
 
 def test_a_teacher_of_another_kind_is_pooled_too(run, monkeypatch):
