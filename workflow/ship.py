@@ -12,9 +12,11 @@ import sys
 import tempfile
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pandas as pd
 from safetensors.torch import load_file, save_file
+from tqdm import tqdm
 
 from sercore import MODELS
 from sercore.data import load_split
@@ -22,8 +24,9 @@ from sercore.evaluation import bootstrap_scores
 from sercore.experiment import Experiment
 from sercore.export import CALIBRATED, SCHEMES, export_onnx, quantize, sample_calibration, write_model_card
 from sercore.paths import runs_root, student_root, whole_file
+from sercore.runtime import EmotionClassifier
 from sercore.runtime.speaker import describe_speakers
-from sercore.training import Run, classify_embeddings, embed, read_head, read_run
+from sercore.training import Run, read_run
 
 
 def ship(name: str, profile: str, scheme: str) -> Path:
@@ -44,9 +47,10 @@ def ship(name: str, profile: str, scheme: str) -> Path:
     transfer = pd.read_csv(table, index_col="score") if table.is_file() else None
     with tempfile.TemporaryDirectory() as folder:
         whole = export_onnx(run, Path(folder, "fp32.onnx"))
-        model = onnx.load(quantize(whole, scheme, Path(folder, "quantized.onnx"), speech))
+        quantized = quantize(whole, scheme, Path(folder, "quantized.onnx"), speech)
+        model, speakers = onnx.load(quantized), find_speakers(quantized, load_split(run.experiment)[0].train)
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    more = {"scores": summarize_scores(twin, transfer), "speakers": find_speakers(run)}
+    more = {"scores": summarize_scores(twin, transfer), "speakers": speakers}
     onnx.helper.set_model_props(model, metadata | {name: json.dumps(value) for name, value in more.items()})
     file = MODELS[name]
     with whole_file(file) as part:
@@ -60,9 +64,9 @@ def ship(name: str, profile: str, scheme: str) -> Path:
 
 def keep_backbone(run: Run, folder: Path) -> None:
     """Copies what is ours alone: folder/adapter, or folder/student in float16 (its spectrogram's tables in float32)."""
-    if run.experiment.backbone != "student":
+    if run.experiment.adapter_rank:
         shutil.copytree(run.path / "adapter", folder / "adapter", dirs_exist_ok=True)
-    elif student_root() != folder / "student":
+    elif run.experiment.backbone == "student" and student_root() != folder / "student":
         weights = load_file(student_root() / "model.safetensors")
         halves = {name: tensor if name.startswith("log_mel") else tensor.half() for name, tensor in weights.items()}
         (folder / "student").mkdir(exist_ok=True)
@@ -71,11 +75,11 @@ def keep_backbone(run: Run, folder: Path) -> None:
             save_file(halves, part, {"format": "pt"})
 
 
-def find_speakers(run: Run) -> dict:
-    """Where the training speakers' mean lies, for `SpeakerClassifier`."""
-    split, audio = load_split(run.experiment)
-    probabilities = classify_embeddings(embed(run, split.train, audio), read_head(run))
-    return describe_speakers(probabilities, split.train["emotion"].to_numpy())
+def find_speakers(file: Path, train: pd.DataFrame) -> dict:
+    """Where the mean of the training speakers lies by this file, for `SpeakerClassifier`."""
+    classifier = EmotionClassifier(file)
+    probabilities = np.array([classifier.probabilities(path) for path in tqdm(train["path"], "training speakers")])
+    return describe_speakers(probabilities, train["emotion"].to_numpy())
 
 
 def summarize_scores(twin: Run, transfer: pd.DataFrame | None) -> dict:

@@ -74,7 +74,7 @@ class SpeakerClassifier:
 
 def center_logits(probabilities: np.ndarray) -> np.ndarray:
     """The logits with mean 0 over the labels that give probabilities (..., labels)."""
-    logits = np.log(np.maximum(probabilities, LEAST))
+    logits = np.log(np.maximum(np.asarray(probabilities, float), LEAST))
     return logits - logits.mean(axis=-1, keepdims=True)
 
 
