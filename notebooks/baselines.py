@@ -70,9 +70,9 @@ here = all(audio for _, audio in loaded.values()) and (run.path / "model").is_di
 # ## Two ways to describe an utterance
 #
 # The extended Geneva minimalistic set, eGeMAPS {cite}`eyben2016geneva`, is 88 numbers of an utterance's pitch, loudness,
-# formants and spectrum, chosen by phoneticians; openSMILE computes them. The frozen backbone is the other way: mean and
-# deviation over time of its last layer, with nothing trained on emotions. Both go to the same support vector machine,
-# whose settings are fixed beforehand, so that nothing is chosen on any speaker.
+# formants and spectrum, chosen by phoneticians; openSMILE {cite}`eyben2010opensmile` computes them. The frozen backbone is
+# the other way: mean and deviation over time of its last layer, with nothing trained on emotions. Both go to the same
+# support vector machine, whose settings are fixed beforehand, so that nothing is chosen on any speaker.
 
 
 # %%
