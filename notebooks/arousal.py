@@ -45,7 +45,7 @@ from sercore.data import load_split, load_target
 from sercore.evaluation import tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page import show_figure, show_table
+from sercore.page import MARKERS, show_figure, show_table
 from sercore.training import classify_embeddings, embed, read_head, train
 
 page.set_style()
@@ -91,17 +91,16 @@ figure, panels = plt.subplots(1, arousal["corpus"].nunique(), figsize=(7, 4), sh
 for axis, (corpus, own) in zip(panels[0], arousal.groupby("corpus", sort=False), strict=True):
     own = own.assign(intensity=own["intensity"].cat.remove_unused_categories())
     look = {
+        "hue_order": EMOTIONS,
         "palette": COLORS,
-        "markers": [*"osD^"][: own["emotion"].nunique()],
+        "markers": [MARKERS[emotion] for emotion in EMOTIONS],
         "dodge": 0.25,
-        "legend": axis is panels[0][-1],
     }
     sns.pointplot(own, x="intensity", y="arousal", hue="emotion", ax=axis, seed=0, **look)
     axis.set(xlabel="", ylabel="arousal (log odds)")
     axis.set_title(corpus, loc="left")
-handles, labels = panels[0][-1].get_legend_handles_labels()
-panels[0][-1].get_legend().remove()
-figure.legend(handles, labels, loc="outside upper center", ncols=4)
+    axis.get_legend().remove()
+figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=4)
 means = arousal.groupby(["corpus", "emotion", "intensity"], observed=True)["arousal"].mean()
 alt = f"Mean arousal: {means.round(2).to_dict()}."
 show_figure(figure, "Mean arousal by the intensity that was played, 95 % intervals over utterances.", alt)

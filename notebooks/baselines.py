@@ -176,10 +176,8 @@ if profile == "open":  # the same network as the small one, from random weights
     rows.append({"system": "small, not distilled", "case": HOME, **dict(zip(COLUMNS, plain, strict=True))})
 scores = pd.concat([machines, pd.DataFrame(rows).rename(columns=COLUMNS)], ignore_index=True)
 titles = {arm: f"{page.format_arm(arm)}, five folds" for arm in (loso.primary, loso.arm)}
-titles |= {
-    HOME: f"{page.format_arm(experiment.arm)}, {HOME}",
-    ABROAD: f"{page.format_arm(experiment.target)}, {ABROAD}",
-}
+titles[HOME] = f"{page.format_arm(experiment.arm)}, {HOME}"
+titles[ABROAD] = f"{page.format_arm(experiment.target)}, {ABROAD}"
 titles[ALIGNED] = f"{page.format_arm(experiment.target)}, per speaker"
 wide = scores.pivot(index="system", columns="case", values="UA").reindex(scores["system"].unique())[[*titles]]
 
@@ -193,11 +191,12 @@ for turn, (system, own) in enumerate(scores.groupby("system", sort=False)):
     )
 axis.axvline(1 / len(EMOTIONS), color=INK, linewidth=1, linestyle=":")
 axis.set(yticks=range(len(titles)), yticklabels=[*titles.values()], ylim=(len(titles) - 0.4, -0.6))
-axis.set_xlabel("UA with 95 % interval over speakers (dotted: chance)")
+axis.set_xlabel("UA, 95 % over speakers\n(dotted: chance)")
 figure.legend(loc="outside upper center", ncols=2)
 alt = "; ".join(f"{system}: {own.round(2).to_dict()}" for system, own in wide.iterrows())
 drawn = show_figure(figure, "Every system on the same utterances.", f"UA of {alt}.")
-page.stack(drawn, show_table(wide.rename(columns=titles).T.rename_axis(index=None, columns=None), "UA.", "{:.3f}"))
+shown = wide.rename(columns=titles).T.rename_axis(index=None, columns=None)
+page.stack(drawn, show_table(shown, "UA of every system in every case.", "{:.3f}"))
 
 # %% [markdown]
 # ## What it costs
@@ -215,7 +214,7 @@ figure, axis = plt.subplots(figsize=(7, 4))
 axis.errorbar(own["milliseconds"], own["UA"], yerr=abs(own[["UA_low", "UA_high"]].T - own["UA"]), fmt="o", color=ACCENT)
 for system, row in own.iterrows():
     axis.annotate(system, (row["milliseconds"], row["UA"]), (6, 6), textcoords="offset points", fontsize=12)
-axis.set(xscale="log", xlabel="milliseconds for 8 s, one thread", ylabel="UA on new speakers")
+axis.set(xscale="log", xlim=(8, 400), xlabel="milliseconds for 8 s, one thread", ylabel="UA on new speakers")
 alt = f"Milliseconds and UA: {own[['milliseconds', 'UA']].round(2).T.to_dict('list')}."
 show_figure(figure, "What a system costs, and what it is worth; of networks, from results/open.", alt)
 

@@ -202,7 +202,7 @@ adapted["trained on"] = adapted["trained on"].map(page.format_arm)
 # A network's number is that of the middle one of {glue:text}`count:d` seeds; the spread over seeds stands in the table.
 
 # %% tags=["hide-input"]
-figure, panels = plt.subplots(1, adapted["trained on"].nunique(), figsize=(7, 4.6), sharey=True)
+figure, panels = plt.subplots(1, adapted["trained on"].nunique(), figsize=(7, 4.6), sharex=True, sharey=True)
 for axis, (name, own) in zip(panels, adapted.groupby("trained on", sort=False), strict=True):
     reach = abs(own[["UA_low", "UA_high"]].T - own["UA"])
     axis.errorbar(own["UA"], own["adaptation"], xerr=reach, fmt="o", color=ACCENT, markersize=8, linewidth=2.5)
