@@ -6,10 +6,19 @@ READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
 
+# Kernels that have imported already, for pages that only read what is recorded: most of their time goes into imports.
+ifeq ($(shell uname),Linux)
+WARM = export SERCORE_KERNELS=sercore-$$$$ JUPYTER_PATH="$(CURDIR)/workflow" OMP_NUM_THREADS=1; \
+	$(BIN)/python workflow/warm_kernel.py serve "$$SERCORE_KERNELS" > /dev/null & kernels=$$!;
+else
+WARM = export JUPYTER_PATH="$(CURDIR)/workflow" OMP_NUM_THREADS=1; kernels=;
+endif
+
 .PHONY: book demo open small paper test lint notebooks results benchmark ship clean
 
 demo: PROFILE = demo
 book open: PROFILE = open
+book: KERNELS = $(WARM)
 paper: PROFILE = paper
 small: PROFILE = small
 # Trained here, not read from results/, as the book is.
@@ -18,8 +27,8 @@ small: TARGET = measured  # its pages, without a book: the numbers stand beside 
 # Beside Snakemake's own lines, one for each epoch of whatever trains.
 book demo open small paper: $(READY)
 	@mkdir -p "$(RUNS)/$(PROFILE)" && touch "$(RUNS)/$(PROFILE)/progress.log"
-	@tail -n 0 -f "$(RUNS)/$(PROFILE)/progress.log" & progress=$$!; \
-	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress; \
+	@$(KERNELS) tail -n 0 -f "$(RUNS)/$(PROFILE)/progress.log" & progress=$$!; \
+	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress $$kernels; \
 	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat "$(RUNS)/$(PROFILE)"/logs/*.failed; exit 1; }
 	@[ -n "$(TARGET)" ] || echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
@@ -29,7 +38,8 @@ test: lint
 	$(MAKE) demo
 	env -u SERCORE_CREMAD -u SERCORE_RAVDESS $(MAKE) book
 	$(BIN)/python -m pytest
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile --nbval notebooks
+	@$(WARM) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name warm notebooks; \
+	status=$$?; kill $$kernels; exit $$status
 
 lint: $(READY)
 	$(BIN)/ruff check .
