@@ -64,7 +64,7 @@ HOME, ABROAD, ALIGNED = "new speakers", "unseen corpus", "unseen corpus, per spe
 run = train(experiment)
 corpora = dict.fromkeys([*loso.corpora, *experiment.corpora, experiment.target])
 loaded = {name: load_utterances(name, experiment) for name in corpora}
-here = all(audio for _, audio in loaded.values()) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = page.is_here(run.path, *(audio for _, audio in loaded.values()))  # else what is recorded is shown
 
 # %% [markdown]
 # ## Two ways to describe an utterance

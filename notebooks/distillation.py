@@ -63,7 +63,7 @@ page.show_banner(experiment)
 
 # %% tags=["hide-output"]
 run = training.train(experiment)
-here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = page.is_here(run.path, audio)  # else what is recorded is shown
 student = distil(run, Distillation(**{} if adapted else quick)) if here else run.path.with_name("distillation")
 
 

@@ -64,7 +64,7 @@ page.show_banner(experiment)
 if adapted:
     run = training.train(experiment)
     (split, audio), (target, sound) = load_split(experiment), load_target(experiment)
-    here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+    here = page.is_here(run.path, audio)  # else what is recorded is shown
 
 
 # %%

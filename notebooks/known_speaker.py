@@ -52,7 +52,7 @@ page.show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 (target, audio), (split, other) = load_target(experiment), load_split(experiment)
-here = bool(other) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = page.is_here(run.path, other)  # else what is recorded is shown
 places = {"held-out speakers": split.test, page.format_arm(experiment.target): target}
 
 # %% [markdown]

@@ -48,7 +48,7 @@ from sercore.evaluation import bootstrap_scores, tabulate_predictions
 from sercore.experiment import Experiment
 from sercore.export import METHODS, SCHEMES, quantize, sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import glue, measure_table, read_open, set_style
+from sercore.page import glue, is_here, measure_table, read_open, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.page.style import ACCENT, INK, PALE
 from sercore.runtime import EmotionClassifier
@@ -63,7 +63,7 @@ show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 (split, audio), (target, _) = load_split(experiment), load_target(experiment)
-here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = is_here(run.path, audio)  # else what is recorded is shown
 calibration = sample_calibration(split) if here else None
 files = write_scheme_files(run, run.path / "onnx", calibration) if here else {}
 

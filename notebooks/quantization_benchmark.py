@@ -49,7 +49,7 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.data import load_split
 from sercore.experiment import Experiment
 from sercore.export import SCHEMES, latency, sample_calibration, write_scheme_files
-from sercore.page import ACCENT, INK, PALE, glue, measure_table, set_style
+from sercore.page import ACCENT, INK, PALE, glue, is_here, measure_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.page.process_memory import measure_memory
 from sercore.training import build_classifier, find_runs, load_classifier, train
@@ -78,7 +78,7 @@ show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHE
 split, audio = load_split(experiment)
 model, run = build_classifier(experiment.geometry).eval(), train(experiment)
 folder = paths.runs_root() / experiment.profile / f"geometry-{experiment.geometry}"
-here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = is_here(run.path, audio)  # else what is recorded is shown
 files = write_scheme_files(model, folder, sample_calibration(split)) if here else {}
 
 

@@ -44,7 +44,7 @@ from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.page.process_memory import measure_voice_note
 from sercore.labels import EMOTIONS
-from sercore.page import find_file, glue, measure_table, set_style, tables_root
+from sercore.page import find_file, glue, is_here, measure_table, set_style, tables_root
 from sercore.page import show_audio, show_banner, show_figure, show_provenance, show_table
 from sercore.page.style import ACCENT, INK, PALE
 from sercore.page.timeline import draw_timeline
@@ -61,7 +61,7 @@ show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 split, audio = load_split(experiment)
-here = bool(audio) and (run.path / "model").is_dir()  # else the note is the recorded one, for a model that ships
+here = is_here(run.path, audio)  # else the note is the recorded one, for a model that ships
 file = MODELS["small" if experiment.backbone == "student" else "base"]
 if here:
     file = write_scheme_files(run, run.path / "onnx", sample_calibration(split))["w8a8-conv"]

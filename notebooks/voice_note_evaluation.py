@@ -45,7 +45,7 @@ from sercore.evaluation import bootstrap_shares, summarize_draws
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.labels import EMOTIONS
-from sercore.page import ACCENT, INK, format_arm, glue, measure_table, record_table, set_style
+from sercore.page import ACCENT, INK, format_arm, glue, is_here, measure_table, record_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
 from sercore.training import train
@@ -60,7 +60,7 @@ show_banner(experiment)
 # %% tags=["hide-output"]
 run = train(experiment)
 split, audio = load_split(experiment)
-here = bool(audio) and (run.path / "model").is_dir()  # else what is recorded is shown
+here = is_here(run.path, audio)  # else what is recorded is shown
 if here:
     files = write_scheme_files(run, run.path / "onnx", sample_calibration(split))
     classifier = EmotionClassifier(files["w8a8-conv"], threads=1)

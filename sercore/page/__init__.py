@@ -7,6 +7,7 @@ from sercore.page.display import (
     format_arm,
     format_origin,
     glue,
+    is_here,
     measure_table,
     record_table,
     show_audio,

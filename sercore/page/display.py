@@ -167,6 +167,11 @@ def record_table(experiment, name: str, table: pd.DataFrame) -> None:
         table.to_csv(part, index=any(table.index.names))
 
 
+def is_here(folder: Path, *audio) -> bool:
+    """Whether a run's folder holds weights, and all audio is on this machine; else a page shows what is recorded."""
+    return all(audio) and (folder / "model").is_dir()
+
+
 def measure_table(experiment, name: str, compute: Callable[[], pd.DataFrame] | None) -> pd.DataFrame:
     """What a page measures, kept as by `record_table`; or, with None, what is recorded, where its audio is not here.
 
