@@ -219,7 +219,8 @@ page.stack(drawn, show_table(adapted, "UA, its gain on nothing, and its range ov
 first = adapted[adapted["trained on"] == adapted["trained on"].iloc[0]].set_index("adaptation")
 ways = {name: name for name in (NOTHING, "CORAL", "network", "adversarial")} | {"two": "moments, per speaker"}
 page.glue(**{name: first.loc[way, "UA"] for name, way in ways.items()}, both=first["UA"]["adversarial, per speaker"])
-page.glue(style=first["UA"].get("style transfer", np.nan), count=SEEDS, hidden=HIDDEN)
+style = f"{first['UA']['style transfer']:.3f}" if "style transfer" in first.index else "nothing (it has no spectrogram)"
+page.glue(style=style, count=SEEDS, hidden=HIDDEN)
 proposed = wide.reindex(["adversarial", "style transfer", "adversarial, per speaker", "style transfer, per speaker"])
 beaten = (proposed.max() > wide.loc["moments, per speaker"]).sum()
 page.glue(verdict=f"in {beaten or 'none'} of {wide.shape[1]} directions")
@@ -232,7 +233,7 @@ page.glue(target=page.format_arm(experiment.target))
 # What the paper proposes, alone or on a speaker's aligned moments, beats these moments alone {glue:text}`verdict`
 # ({glue:text}`origin`). From {glue:text}`arm` to {glue:text}`target`, UA is {glue:text}`nothing:.3f` with nothing done,
 # {glue:text}`two:.3f` with moments aligned, {glue:text}`adversarial:.3f` after adversarial training (the same network without
-# it {glue:text}`network:.3f`), {glue:text}`style:.3f` after style transfer and {glue:text}`CORAL:.3f` after CORAL. On aligned
+# it {glue:text}`network:.3f`), {glue:text}`style` after style transfer and {glue:text}`CORAL:.3f` after CORAL. On aligned
 # embeddings, adversarial training has {glue:text}`both:.3f`. All assume that the new speech holds the emotions in about the
 # training proportions, and all but the alignment per speaker need a whole corpus of new speech at once.
 

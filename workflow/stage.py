@@ -75,7 +75,8 @@ def print_numbers(notebook) -> str:
     glued = {}
     for output in (output for cell in notebook.cells for output in cell.get("outputs", [])):
         if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
-            glued[name] = literal_eval(next(iter(output["data"].values())))
+            text = next(iter(output["data"].values()))
+            glued[name] = float(text) if text in ("nan", "inf", "-inf") else literal_eval(text)
     return re.sub(r"{glue:text}`(\w+):?([^`]*)`", lambda role: format(glued[role[1]], role[2]), summarize(notebook))
 
 
