@@ -52,7 +52,7 @@ def predict(
     no_vad: Annotated[bool, Option("--no-vad", help="Count all of a recording as speech.")] = False,
     overlap: Annotated[float, Option(metavar="S", help="Seconds that a window shares with the one before.")] = 0.0,
     aggregate: Annotated[str, Option(help="Of the windows: weighted (by speech), mean or median.")] = "weighted",
-    rate: Annotated[int, Option(metavar="HZ", help="Of standard input; 16000 where not given.")] = 0,
+    rate: Annotated[int | None, Option(metavar="HZ", min=1, help="Of standard input; else 16000.")] = None,
     speaker: Annotated[str, Option(metavar="ME.json", help="All is one person, known better with each one.")] = "",
 ) -> int:
     """Predict the emotion of recordings; a row is printed as soon as it is known.
@@ -255,6 +255,9 @@ def _stream_windows(stream, pieces) -> Iterator[dict]:
 def _print_row(row: dict, names: Sequence[str], as_json: bool | None) -> None:
     """One line, as an object (True), comma-separated (False) or of a table with the file at the end (None)."""
     row = json.loads(json.dumps(row), parse_float=lambda digits: round(float(digits), 6))
+    if not as_json:  # a name shall neither steer a terminal nor be a formula to a spreadsheet
+        row["file"] = re.sub(r"[\x00-\x1f\x7f-\x9f]", lambda sign: f"\\x{ord(sign[0]):02x}", row["file"])
+        row["file"] = f"'{row['file']}" if as_json is False and row["file"][0] in "=+-@" else row["file"]
     cells = [(row | (row.get("probabilities") or {})).get(name) for name in names]
     if as_json:
         print(json.dumps(row))

@@ -100,6 +100,17 @@ def test_nothing_heavy_is_loaded(model, voice, arguments, absent):
     assert not absent & loaded
 
 
+@pytest.mark.parametrize("kind", ["table", "csv", "json"])
+def test_name_of_a_file_steers_nothing(run, model, voice, kind, tmp_path, monkeypatch):
+    """A line break and an escape code, behind a sign that makes a formula; in JSON they are escaped anyway."""
+    monkeypatch.chdir(tmp_path)
+    Path("=1+2\n\x1b[31m.wav").write_bytes(Path(voice).read_bytes())
+    _, lines, _ = run("predict", "--model", model, "=1+2\n\x1b[31m.wav", *([] if kind == "table" else [f"--{kind}"]))
+    assert len(lines) == (1 if kind == "json" else 2) and "\x1b" not in "".join(lines)
+    shown = {"table": "=1+2\\x0a\\x1b[31m.wav", "csv": "'=1+2\\x0a\\x1b[31m.wav", "json": "=1+2\\n\\u001b[31m.wav"}
+    assert shown[kind] in lines[-1]
+
+
 def test_table_csv_and_json_say_what_the_library_says(run, model, real_cremad, real_ravdess):
     files = [str(sorted(folder.rglob("*.opus"))[3]) for folder in (real_cremad, real_ravdess)]
     notes = [analyze_voice_note(file, EmotionClassifier(model)).as_dict() for file in files]
@@ -300,6 +311,8 @@ def test_missing_corpora_are_named(run, monkeypatch, tmp_path):
         ),
         (["predict", "--model", "MODEL", "VOICE", "-"], "- (standard input) goes with no other file"),
         (["predict", "--model", "MODEL", "VOICE", "--rate", "8000"], "--rate is of standard input"),
+        (["predict", "--model", "MODEL", "-", "--rate", "0"], "Invalid value for '--rate'"),
+        (["predict", "--model", "MODEL", "-", "--rate", "-8000"], "Invalid value for '--rate'"),
         (
             ["predict", "--model", "MODEL", "VOICE", "absent.wav", "--timeline", "x.png"],
             "--timeline draws one recording; there are 2",

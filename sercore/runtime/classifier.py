@@ -10,6 +10,7 @@ from sercore.audio_files import SAMPLE_RATE, read_audio, resample
 from sercore.runtime.audio_stream import check_waveform
 
 REQUIRED = ("labels", "sample_rate", "max_seconds")  # metadata without which a file cannot be used
+ROUNDING = 1e-3  # of a sum of probabilities
 PARSED = (*REQUIRED, "corpora", "synthetic", "scores", "speakers", "parameters")  # metadata that is JSON
 
 
@@ -39,7 +40,7 @@ class EmotionClassifier:
     def __init__(self, path: str | Path, threads: int | None = None):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; write it with `sercore export`.")
-        options = onnxruntime.SessionOptions()
+        self._path, options = path, onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -68,12 +69,15 @@ class EmotionClassifier:
 
         Raises:
             FileNotFoundError: no such file.
-            ValueError: no audio, numbers that are not finite, channels, another shape or type, or a damaged file.
+            ValueError: no audio, numbers that are not finite, channels, another shape or type, a damaged file, or a
+                model whose weights are damaged.
         """
         batch = _as_batch(audio, sample_rate)
         if not batch.size:
             raise ValueError("there is no audio: the waveform is empty.")
         (found,) = self._session.run(["probabilities"], {"waveform": batch})
+        if not ((found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=ROUNDING)):  # nor where they are NaN
+            raise ValueError(f"{self._path}: its probabilities do not add up to 1; its weights are damaged.")
         return found if np.ndim(audio) == 2 else found[0]
 
 

@@ -5,11 +5,14 @@ import numpy as np
 import onnx
 import pytest
 import soundfile
+import torch
 from onnx import TensorProto, helper
 
 from sercore.demo import draw_voice, express_emotion, speak
+from sercore.export import export_onnx
 from sercore.labels import EMOTIONS
 from sercore.runtime import EmotionClassifier, VoiceNoteSettings, analyze_voice_note
+from sercore.training import build_classifier
 
 RATE = 16_000  # Hz
 RESAMPLED = 1e-4  # of probabilities; librosa calls soxr on the whole waveform
@@ -128,6 +131,15 @@ def test_unusable_model_gets_one_line(model, tmp_path, damage, line):
     with pytest.raises(ValueError, match=rf"bad\.onnx: .*{line}") as error:
         EmotionClassifier(tmp_path / "bad.onnx")
     assert "\n" not in str(error.value)
+
+
+def test_weights_that_are_not_finite_are_no_certainty(tmp_path):
+    broken = build_classifier("tiny").eval()
+    with torch.no_grad():
+        broken.classifier.weight[0, 0] = float("nan")
+    classifier = EmotionClassifier(export_onnx(broken, tmp_path / "nan.onnx"))
+    with pytest.raises(ValueError, match=r"nan\.onnx: its probabilities do not add up to 1; its weights are damaged"):
+        classifier.predict(np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32))
 
 
 def test_missing_model_is_named(tmp_path):

@@ -265,6 +265,15 @@ def test_values_that_are_not_finite_are_refused(visit, tmp_path):
     assert give(page, file) == "undecodable" and "not finite" in status(page)
 
 
+def test_damaged_weights_are_no_certainty(visit, short, tmp_path):
+    network = build_classifier("tiny").eval()
+    with torch.no_grad():
+        network.classifier.weight[0, 0] = float("nan")
+    file, page = export_onnx(network, tmp_path / "nan.onnx"), visit()
+    page.route("**/fp32.onnx", lambda route: route.fulfill(path=file))
+    assert give(page, short) == "failed" and "do not add up to 1; its weights are damaged" in status(page)
+
+
 def test_without_a_model_the_page_says_how_to_build_it(visit, change_settings):
     page = visit(
         script=change_settings(ready=False, reason="This copy of the book has no model to try: npm is not installed.")

@@ -15,6 +15,7 @@ from sercore.export import quantize
 from sercore.runtime import EmotionClassifier, SpeakerClassifier, VoiceNoteSettings, analyze_voice_note
 
 RATE = 16_000  # Hz
+ENOUGH = 4  # windows, before the page offers to adjust to a voice
 EACH = 10  # utterances of an emotion
 CLOSE = 1e-5  # of probabilities of a float file, and seconds; both runtimes add up in another order
 # Activations in 8 bits jump: in Python alone, audio a millionth louder moves some probabilities by 4e-3.
@@ -76,7 +77,7 @@ def test_known_speaker(visit, analyze, long, classifier, change_settings):
     assert abs(second.probabilities["anger"] - first.probabilities["anger"]) > 100 * CLOSE
     page = visit(script=change_settings(speakers=speakers))
     assert_same(analyze(page, long), plain, CLOSE)
-    assert not page.is_visible("[data-part=speaker]"), "three windows are not enough"
+    assert page.is_visible("[data-part=speaker]") == (len(plain.windows) >= ENOUGH)
     assert_same(analyze(page, long), plain, CLOSE)
     page.check("[data-part=adjust]")
     assert_same(save(page), second, CLOSE)

@@ -7,6 +7,7 @@ import { VoiceNoteStream } from "./voice_note.js";
 
 const BLOCK = 0.512; // s taken at once, whatever comes, so that the result does not depend on it; as in Python
 const PEAK = 512; // samples of one step of the waveform's outline
+const ROUNDING = 1e-3; // of a sum of probabilities
 const PATIENCE = 150; // ms between two reports
 
 let ort, detector; // loaded once
@@ -84,7 +85,9 @@ function start(sampleRate) {
 
 async function classify(samples) {
   const { probabilities } = await model.run({ waveform: new ort.Tensor("float32", samples, [1, samples.length]) });
-  return Array.from(probabilities.data);
+  const shares = Array.from(probabilities.data), whole = shares.reduce((sum, share) => sum + share);
+  if (shares.every((share) => share >= 0) && Math.abs(whole - 1) < ROUNDING) return shares;
+  throw new Error(`the probabilities of ${settings.file} do not add up to 1; its weights are damaged`);
 }
 
 async function feed(samples) {
