@@ -1,10 +1,12 @@
-# Each target makes .venv by itself. PYTHON names the interpreter (3.11 or newer), JOBS how many cores to use.
+# Each target makes .venv by itself. PYTHON names the interpreter (3.11 or newer), JOBS how many cores to use, GPUS how many
+# jobs that train at once where there are any; elsewhere cores alone count.
 PYTHON ?= python3
 JOBS ?= all
+GPUS ?= $(shell nvidia-smi -L 2>/dev/null | grep -c GPU)
 BIN := .venv/bin
 READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
 # Kernels that have imported already, for pages that only read what is recorded: most of their time goes into imports.
 ifeq ($(shell uname),Linux)

@@ -13,9 +13,10 @@ PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
 
 INSTALLED = (PACKAGE / "results").is_dir()  # then the package carries copies of what lies elsewhere in the project
+DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts Google Drive
 # Mounts of hosted notebooks and how many levels below them a corpus may lie. Kaggle mounts a dataset
 # as /kaggle/input/<dataset> or as /kaggle/input/datasets/<owner>/<dataset>.
-MOUNTS = {Path("/kaggle/input"): 6, Path("/content/drive/MyDrive"): 3}
+MOUNTS = {Path("/kaggle/input"): 6, DRIVE: 3}
 
 
 class CorpusAbsent(FileNotFoundError):
@@ -76,7 +77,11 @@ def student_root() -> Path:
 
 
 def workspace() -> Path:
-    """Where results may be written: the checkout, or the working folder where there is none or it is read-only."""
+    """Where results may be written: on Colab a mounted Drive, which outlives the machine; else the checkout; else the
+    working folder, where there is none or it is read-only.
+    """
+    if DRIVE.is_dir():
+        return DRIVE / "sercore"
     own = (PROJECT / "pyproject.toml").is_file() and os.access(PROJECT, os.W_OK)
     return PROJECT if own else Path.cwd()
 

@@ -53,6 +53,17 @@ def test_corpus_nested_in_a_kaggle_dataset_is_found(nowhere):
     assert find("iemocap").name == "IEMOCAP_full_release"
 
 
+def test_runs_and_caches_go_to_drive_where_it_is_mounted(nowhere, monkeypatch):
+    """A machine of Colab is lost with its disk."""
+    monkeypatch.delenv("SERCORE_RUNS", raising=False)
+    monkeypatch.delenv("SERCORE_CACHE", raising=False)
+    monkeypatch.setattr(paths, "DRIVE", nowhere / "content/drive/MyDrive")
+    assert paths.runs_root() == nowhere / "runs"
+    made(nowhere / "content/drive/MyDrive")
+    assert paths.runs_root() == nowhere / "content/drive/MyDrive/sercore/runs"
+    assert paths.cache_root() == paths.runs_root() / "cache"
+
+
 def test_drive_is_searched_under_colab(nowhere):
     made(nowhere / "content/drive/MyDrive/corpora/ravdess/Actor_01")
     assert find("ravdess").name == "ravdess"
