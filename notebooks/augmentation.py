@@ -101,6 +101,7 @@ PAPER = {
     "pitch up": audiomentations.PitchShift(PITCH_SEMITONES[1], PITCH_SEMITONES[1], p=1.0),
     "polarity": audiomentations.PolarityInversion(p=1.0),
 }
+np.random.seed(experiment.seed)  # noqa: NPY002, whose generator audiomentations draws from
 paper = {"before": waveform} | {name: own(waveform, SAMPLE_RATE) for name, own in PAPER.items()}
 
 # %% tags=["hide-input"]
