@@ -94,6 +94,7 @@ def kernel_metadata(name: str) -> str:
         "kernel_type": "notebook",
         "is_private": True,
         "enable_gpu": True,
+        "machine_shape": "NvidiaTeslaT4",  # the torch of Kaggle's image has no code for its other GPU, the P100
         "enable_internet": True,
         "dataset_sources": KAGGLE_DATASETS,
         "competition_sources": [],
