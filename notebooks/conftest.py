@@ -3,4 +3,5 @@
 
 def pytest_configure(config):
     config.option.nbval_lax = True
-    config.option.nbval_current_env = True  # the Python of these tests, whatever kernels the user has
+    # The Python of these tests, whatever kernels the user has; unless one is named.
+    config.option.nbval_current_env = not config.option.nbval_kernel_name

@@ -59,7 +59,7 @@ def become_kernel(file: str, folder: str, variables: dict[str, str]) -> None:
     os.setsid()
     os.chdir(folder)
     os.environ.update(variables)
-    IPKernelApp.launch_instance(["-f", file])
+    IPKernelApp.launch_instance(["-f", file, "--log-level=ERROR"])
     os._exit(0)
 
 
