@@ -46,6 +46,7 @@ from sercore.labels import EMOTIONS
 from sercore.page import ACCENT, INK, show_figure, show_table
 from sercore.training import classify_embeddings, embed, load_classifier, read_head, train
 from sercore.training.embeddings import pool_utterances
+from sercore.training.log_mel import mask_frames
 
 page.set_style()
 experiment = Experiment.from_profile(profile, **{**settings, "split": "random"})
@@ -83,7 +84,7 @@ def read_bands(model, experiment, part, sound):
     sums = []
 
     def add(log_mel, inputs, features):
-        inside = (torch.arange(features.shape[2]) < inputs[1])[:, None]
+        inside = mask_frames(inputs[1], features.shape[2])[:, None]
         values = (features * inside).double()
         sums.append(torch.stack([values.sum((0, 2)), values.square().sum((0, 2)), inside.sum() + 0 * values[0, :, 0]]))
 
@@ -99,7 +100,7 @@ def transfer_style(model, source):
     """Gives each band of each utterance the mean and deviation of the source from now on; returns the hook."""
 
     def change(log_mel, inputs, features):
-        inside = (torch.arange(features.shape[2]) < inputs[1])[:, None]
+        inside = mask_frames(inputs[1], features.shape[2])[:, None]
         count = inside.sum(2, keepdim=True)
         mean = (features * inside).sum(2, keepdim=True) / count
         deviation = (((features - mean) * inside).square().sum(2, keepdim=True) / count).sqrt()
@@ -135,10 +136,8 @@ def train_network(known, labels, new, reverse, seed):
     mean, deviation = fit_moments(known)
     known, new = (torch.from_numpy((own - mean) / deviation).float() for own in (known, new))
     body = nn.Sequential(nn.Linear(known.shape[1], HIDDEN), nn.ReLU(), nn.Dropout(0.2))
-    emotion, corpus = (
-        nn.Linear(HIDDEN, len(EMOTIONS)),
-        nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1)),
-    )
+    emotion = nn.Linear(HIDDEN, len(EMOTIONS))
+    corpus = nn.Sequential(nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Linear(HIDDEN, 1))
     networks, labels = nn.ModuleList([body, emotion, corpus]), torch.from_numpy(labels)
     optimizer, random = torch.optim.AdamW(networks.parameters(), 1e-3, weight_decay=0.01), np.random.default_rng(seed)
     for _ in range(STEPS):
@@ -159,11 +158,8 @@ def adapt(experiment):
     """Probabilities of the target by every way, several where there are seeds."""
     model, (split, sound), (target, audio) = train(experiment), load_split(experiment), load_target(experiment)
     known, new, head = embed(model, split.train, sound), embed(model, target, audio), read_head(model)
-    labels, moments, speakers = (
-        split.train["emotion"].map(EMOTIONS.index).to_numpy(),
-        fit_moments(known),
-        target["speaker"],
-    )
+    labels = split.train["emotion"].map(EMOTIONS.index).to_numpy()
+    moments, speakers = fit_moments(known), target["speaker"]
     mapped = {NOTHING: new, "moments, whole corpus": align_moments(new, moments)}
     mapped |= {"moments, per speaker": align_moments(new, moments, speakers), "CORAL": align_correlations(new, known)}
     network = load_classifier(model.path / "model")

@@ -82,8 +82,8 @@ def center(values, part):
 
 def embed_all():
     """By part of the split, and by place: its table, and its embeddings by the model."""
-    parts = {name: (part, embed(run, part, other)) for name, part in split.parts.items()}
-    return parts | {name: (part, embed(run, part, audio if part is target else other)) for name, part in places.items()}
+    tables = split.parts | places
+    return {name: (part, embed(run, part, audio if part is target else other)) for name, part in tables.items()}
 
 
 def fit_again(parts, change):
@@ -96,7 +96,8 @@ def measure_known():
     parts = embed_all()
     plain, both = fit_again(parts, lambda own, part: own), fit_again(parts, normalize)
     source, rows = fit_moments(parts["train"][1]), {}
-    for place, (part, own) in ((place, parts[place]) for place in places):
+    for place in places:
+        part, own = parts[place]
         used = {"as it is": (plain, own), "in use": (plain, normalize(own, part, source))}
         used["in use, mean alone"] = plain, center(own, part) + source[0]
         used["in training and in use"] = both, normalize(own, part)
@@ -137,7 +138,8 @@ def enroll():
     head = fit_again(parts, lambda own, part: own)
     table, own = parts["train"]
     speakers = describe_speakers(head.predict_proba(own), table["emotion"].to_numpy())
-    for place, (part, own) in ((place, parts[place]) for place in places):
+    for place in places:
+        part, own = parts[place]
         logits = center_logits(head.predict_proba(own))
         for count in (0, 1, 2, 4, 8):
             drawn = [score_enrolled(logits, part, speakers, count, rng) for _ in range(20)]

@@ -1,5 +1,7 @@
 // One speaker's mean logits, as sercore/runtime/speaker.py.
 
+import { shares, sum } from "./voice_note.js";
+
 const PRIOR = 8; // windows with the training speakers' mean, which count as come before
 const LEAST = 1e-9; // of a probability, before its logarithm
 
@@ -24,11 +26,9 @@ export class Speaker {
   /** The probabilities of a window for this speaker, who is known better from now on. */
   meet(probabilities) {
     const logits = probabilities.map((share) => Math.log(Math.max(share, LEAST)));
-    const middle = logits.reduce((sum, value) => sum + value) / logits.length;
+    const middle = sum(logits) / logits.length;
     this.count += 1;
     this.total = this.total.map((value, i) => value + logits[i] - middle);
-    const odds = logits.map((value, i) => Math.exp(value - middle - this.total[i] / this.count + this.home[i]));
-    const whole = odds.reduce((sum, value) => sum + value);
-    return odds.map((value) => value / whole);
+    return shares(logits.map((value, i) => Math.exp(value - middle - this.total[i] / this.count + this.home[i])));
   }
 }

@@ -161,7 +161,8 @@ function perLabel(windows, combine) {
   return Array.from(windows[0].probabilities, (_, label) => combine(windows.map(({ probabilities }) => probabilities[label])));
 }
 
-function shares(values) {
+/** Values as parts of their sum. */
+export function shares(values) {
   const whole = sum(values);
   return values.map((value) => value / whole);
 }
@@ -179,7 +180,7 @@ function strongest(probabilities) {
   return probabilities.indexOf(Math.max(...probabilities));
 }
 
-function sum(values) {
+export function sum(values) {
   return values.reduce((total, value) => total + value, 0);
 }
 

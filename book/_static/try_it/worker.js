@@ -3,7 +3,7 @@
 import { joined, resampler } from "./resample.js";
 import { Speaker } from "./speaker.js";
 import { RATE, network } from "./vad.js";
-import { VoiceNoteStream } from "./voice_note.js";
+import { VoiceNoteStream, sum } from "./voice_note.js";
 
 const BLOCK = 0.512; // s taken at once, whatever comes, so that the result does not depend on it; as in Python
 const PEAK = 512; // samples of one step of the waveform's outline
@@ -85,8 +85,8 @@ function start(sampleRate) {
 
 async function classify(samples) {
   const { probabilities } = await model.run({ waveform: new ort.Tensor("float32", samples, [1, samples.length]) });
-  const shares = Array.from(probabilities.data), whole = shares.reduce((sum, share) => sum + share);
-  if (shares.every((share) => share >= 0) && Math.abs(whole - 1) < ROUNDING) return shares;
+  const shares = Array.from(probabilities.data);
+  if (shares.every((share) => share >= 0) && Math.abs(sum(shares) - 1) < ROUNDING) return shares;
   throw new Error(`the probabilities of ${settings.file} do not add up to 1; its weights are damaged`);
 }
 
