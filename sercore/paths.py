@@ -13,10 +13,10 @@ PACKAGE = Path(__file__).resolve().parent
 PROJECT = PACKAGE.parent
 
 INSTALLED = (PACKAGE / "results").is_dir()  # then the package carries copies of what lies elsewhere in the project
-DRIVE = Path("/content/drive/MyDrive")  # where Colab mounts Google Drive
+DRIVE = Path(os.environ.get("SERCORE_DRIVE") or "/content/drive/MyDrive")  # where Colab mounts Google Drive
 # Mounts of hosted notebooks and how many levels below them a corpus may lie. Kaggle mounts a dataset
 # as /kaggle/input/<dataset> or as /kaggle/input/datasets/<owner>/<dataset>.
-MOUNTS = {Path("/kaggle/input"): 6, DRIVE: 3}
+MOUNTS = {Path(os.environ.get("SERCORE_MOUNT") or "/kaggle/input"): 6, DRIVE: 3}
 
 
 class CorpusAbsent(FileNotFoundError):
