@@ -16,7 +16,7 @@ else
 WARM = export JUPYTER_PATH="$(CURDIR)/workflow" OMP_NUM_THREADS=1; kernels=;
 endif
 
-.PHONY: book demo open small paper test lint notebooks results benchmark ship clean
+.PHONY: book demo open small paper test lint notebooks kaggle results benchmark ship clean
 
 demo: PROFILE = demo
 book open: PROFILE = open
@@ -47,9 +47,15 @@ lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-# What is written from other files: folds 2 to 5, the setup cell, the .ipynb beside each .py, kaggle/.
+# What is written from other files: folds 2 to 5, the setup cell, the .ipynb beside each .py.
 notebooks: $(READY)
 	$(BIN)/python workflow/notebooks.py
+
+# Folders for Kaggle in runs/kaggle: the package as a dataset, and a kernel for each page. OWNER=account, and, where they are
+# wanted, PROFILE=, IEMOCAP=owner/dataset (for PROFILE=paper), WHEELS=owner/notebook (for kernels without a network).
+kaggle: $(READY)
+	@$(BIN)/python workflow/kaggle.py "$(RUNS)/kaggle" --owner="$(OWNER)" --profile="$(or $(PROFILE),open)" \
+		--iemocap="$(IEMOCAP)" --wheels="$(WHEELS)"
 
 # The small numbers of the finished open runs, to be committed.
 results: $(READY)

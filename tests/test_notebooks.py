@@ -2,7 +2,6 @@
 
 import ast
 import importlib.util
-import json
 import re
 
 import jupytext
@@ -166,19 +165,3 @@ def test_the_cell_that_papermill_adds_is_not_shown():
     pages = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fold = 1"), added])
     shown = load_script("stage").hide_injected(pages)
     assert [cell.metadata.get("tags", []) for cell in shown.cells] == [[], ["injected-parameters", "remove-cell"]]
-
-
-@pytest.mark.parametrize("name", NAMES)
-def test_kernel_metadata_is_valid(name):
-    """The fields and rules of `kaggle kernels push`; the slug must be the title's."""
-    folder = PROJECT / "kaggle" / name
-    metadata = json.loads((folder / "kernel-metadata.json").read_text(encoding="utf-8"))
-    owner, slug = metadata["id"].split("/")
-    assert owner == "INSERT_KAGGLE_USERNAME"
-    assert slug == re.sub(r"[^a-z0-9]+", "-", metadata["title"].lower()) and 5 <= len(metadata["title"]) <= 50
-    assert (folder / metadata["code_file"]).resolve() == NOTEBOOKS / f"{name}.ipynb"
-    assert all(re.fullmatch(r"[\w-]+/[\w-]+", source) for source in metadata["dataset_sources"])
-
-
-def test_nothing_else_is_in_the_kaggle_folder():
-    assert sorted(path.name for path in (PROJECT / "kaggle").iterdir() if path.is_dir()) == NAMES

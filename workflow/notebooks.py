@@ -1,10 +1,9 @@
 """Makes what follows from the notebooks' sources: run it after editing one (`python workflow/notebooks.py`).
 
 The percent scripts notebooks/*.py are the source. From them come the other folds' scripts (from fold 1's), the
-setup cell in all of them, the output-free .ipynb beside each, and Kaggle's metadata. A second run changes nothing.
+setup cell in all of them, and the output-free .ipynb beside each. A second run changes nothing.
 """
 
-import json
 import re
 from pathlib import Path
 
@@ -26,8 +25,6 @@ if not importlib.util.find_spec("sercore"):
 
 """
 ADDRESS_MISSING = "the-address-of-the-repository-goes-into-_config.yml"
-# IEMOCAP is licensed, so it is not among them: attach your own copy.
-KAGGLE_DATASETS = ["ejlok1/cremad", "uwrfkaggler/ravdess-emotional-speech-audio"]
 METADATA = {
     "jupytext": {"formats": "ipynb,py:percent"},
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -38,7 +35,6 @@ def main() -> None:
     """Writes every file whose content is not what it should be, and names it."""
     for path, text in contents().items():
         if not path.is_file() or path.read_text(encoding="utf-8") != text:
-            path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, encoding="utf-8")
             print(f"wrote {path.relative_to(PROJECT)}")
 
@@ -52,7 +48,6 @@ def contents() -> dict[Path, str]:
     for name, script in scripts.items():
         texts[folder / f"{name}.py"] = script
         texts[folder / f"{name}.ipynb"] = notebook(name, script)
-        texts[PROJECT / "kaggle" / name / "kernel-metadata.json"] = kernel_metadata(name)
     return texts
 
 
@@ -81,27 +76,6 @@ def notebook(name: str, script: str) -> str:
         cell["id"] = f"{name}-{number}"
     pages.metadata = nbformat.from_dict(METADATA)
     return nbformat.writes(pages, version=4) + "\n"
-
-
-def kernel_metadata(name: str) -> str:
-    """What `kaggle kernels push` reads; the user puts a Kaggle name into the id."""
-    title = f"sercore {name.replace('_', ' ')}"
-    fields = {
-        "id": f"INSERT_KAGGLE_USERNAME/{title.replace(' ', '-')}",
-        "title": title,
-        "code_file": f"../../notebooks/{name}.ipynb",
-        "language": "python",
-        "kernel_type": "notebook",
-        "is_private": True,
-        "enable_gpu": True,
-        "machine_shape": "NvidiaTeslaT4",  # the torch of Kaggle's image has no code for its other GPU, the P100
-        "enable_internet": True,
-        "dataset_sources": KAGGLE_DATASETS,
-        "competition_sources": [],
-        "kernel_sources": [],
-        "model_sources": [],
-    }
-    return json.dumps(fields, indent=2) + "\n"
 
 
 if __name__ == "__main__":
