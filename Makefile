@@ -16,7 +16,7 @@ else
 WARM = export JUPYTER_PATH="$(CURDIR)/workflow" OMP_NUM_THREADS=1; kernels=;
 endif
 
-.PHONY: book demo open small paper test lint notebooks kaggle results benchmark ship clean
+.PHONY: book demo open small paper test lint notebooks kaggle jupyter results benchmark ship clean
 
 demo: PROFILE = demo
 book open: PROFILE = open
@@ -56,6 +56,12 @@ notebooks: $(READY)
 kaggle: $(READY)
 	@$(BIN)/python workflow/kaggle.py "$(RUNS)/kaggle" --owner="$(OWNER)" --profile="$(or $(PROFILE),open)" \
 		--iemocap="$(IEMOCAP)" --wheels="$(WHEELS)"
+
+# The environment as the kernel "sercore" of any Jupyter of yours, and the notebooks in its own, which is not a requirement.
+jupyter: $(READY)
+	@$(BIN)/python -m ipykernel install --user --name sercore --display-name sercore
+	@for way in lab notebook; do [ ! -x $(BIN)/jupyter-$$way ] || exec $(BIN)/jupyter-$$way notebooks; done; \
+	echo "There is no Jupyter in .venv: $(BIN)/pip install jupyterlab, and make jupyter again; or choose the kernel sercore in yours."; exit 1
 
 # The small numbers of the finished open runs, to be committed.
 results: $(READY)

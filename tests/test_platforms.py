@@ -326,6 +326,33 @@ def test_a_kernel_without_the_package_says_what_to_attach(tmp_path, attach):
         attach(cremad=tmp_path / "corpus")
 
 
+# Jupyter
+
+
+def open_jupyter(place: Path, *commands: str) -> subprocess.CompletedProcess:
+    """`make jupyter` with an environment of commands that print how they were called."""
+    (place / "bin").mkdir()
+    for name in ("python", *commands):
+        (place / "bin" / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
+        (place / "bin" / name).chmod(0o755)
+    make = ["make", "-f", PROJECT / "Makefile", "-o", ".venv/ready", f"BIN={place}/bin", "jupyter"]
+    return subprocess.run(make, cwd=place, capture_output=True, text=True)
+
+
+def test_jupyter_opens_the_notebooks_with_the_environment_as_a_kernel(tmp_path):
+    lines = open_jupyter(tmp_path, "jupyter-lab", "jupyter-notebook").stdout.splitlines()
+    assert lines[0].startswith("python -m ipykernel install --user --name sercore")
+    assert lines[1:] == ["jupyter-lab notebooks"]
+
+
+def test_without_jupyterlab_one_line_says_what_to_install(tmp_path):
+    done = open_jupyter(tmp_path)
+    assert done.returncode and done.stdout.splitlines()[1:] == [
+        f"There is no Jupyter in .venv: {tmp_path}/bin/pip install jupyterlab, and make jupyter again; or choose the "
+        "kernel sercore in yours."
+    ]
+
+
 # A stand-in for Colab
 
 
