@@ -6,7 +6,7 @@ GPUS ?= $(shell nvidia-smi -L 2>/dev/null | grep -c GPU)
 BIN := .venv/bin
 READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
-SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
+SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going --nolock $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
 # Kernels that have imported already, for pages that only read what is recorded: most of their time goes into imports.
 ifeq ($(shell uname),Linux)
@@ -30,8 +30,7 @@ small: TARGET = measured  # its pages, without a book: the numbers stand beside 
 book demo open small paper: $(READY)
 	@mkdir -p "$(RUNS)/$(PROFILE)" && touch "$(RUNS)/$(PROFILE)/progress.log"
 	@$(KERNELS) tail -n 0 -f "$(RUNS)/$(PROFILE)/progress.log" & progress=$$!; \
-	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress $$kernels; \
-	[ $$status = 0 ] || { echo; echo "What stopped it:"; cat "$(RUNS)/$(PROFILE)"/logs/*.failed; exit 1; }
+	$(SNAKEMAKE) $(TARGET) --config profile=$(PROFILE); status=$$?; kill $$progress $$kernels; exit $$status
 	@[ -n "$(TARGET)" ] || echo "The book: $(RUNS)/$(PROFILE)/book/_build/html/index.html"
 
 # Style; the way from audio files to a book, on synthetic speech; the book, as those build it who have no corpus; the tests;

@@ -82,7 +82,7 @@ def measure_sample():
 
 
 (split, audio), (target, _) = load_split(experiment), load_target(experiment)
-here = page.is_here(runs_root() / profile / experiment.name, audio)  # else what is recorded is shown
+here = page.is_here(runs_root() / experiment.profile / experiment.name, audio)  # else what is recorded is shown
 voices = page.measure_table(experiment, "acoustics", measure_sample if here else None)
 titles = voices["corpus"].map(page.format_arm)
 voices["corpus"], voices["emotion"] = (

@@ -56,7 +56,7 @@ show_banner(experiment)
 
 # %%
 if recorded := find_file(experiment, "voice_note.ogg"):  # a recorded note of CREMA-D; its first utterances
-    end = read_open("voice_truth", profile)["end"].iloc[0]
+    end = read_open("voice_truth", experiment.profile)["end"].iloc[0]
     spoken = read_audio(recorded)[: round(min(end, 3) * SAMPLE_RATE)]
 else:
     split, _ = load_split(experiment)

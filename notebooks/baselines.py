@@ -160,7 +160,9 @@ def measure_machines():
 machines = page.measure_table(experiment, "baselines", measure_machines if here else None)
 
 # %%
-systems = {"base, fine-tuned": "open", "small, distilled": "small"} if profile == "open" else {"fine-tuned": profile}
+systems = (
+    {"base, fine-tuned": "open", "small, distilled": "small"} if profile == "open" else {"fine-tuned": loso.profile}
+)
 rows = []
 for system, name in systems.items():
     folds = {arm: [one for one in find_runs(name) if one.experiment.arm == arm] for arm in machines["case"]}

@@ -1,6 +1,7 @@
 """The graph: five folds by two arms, every page once, and the files that set a fresh machine up."""
 
 import ast
+import fcntl
 import os
 import re
 import subprocess
@@ -9,6 +10,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 from sercore.paths import PROJECT
 
@@ -131,13 +133,48 @@ def test_clean_leaves_what_is_not_ours(tmp_path, monkeypatch):
     assert (place / "runs/demo").is_dir()
 
 
+def run_page(page: str, profile: str) -> subprocess.CompletedProcess:
+    """Runs one page of a profile into the runs folder of the test, as `make` does."""
+    runs = os.path.relpath(os.environ["SERCORE_RUNS"], PROJECT)
+    target = f"{runs}/{Path(profile).stem}/notebooks/{page}.ipynb"
+    command = [*SNAKEMAKE[:-1], "--nolock", "--config", f"profile={profile}", "--", target]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
+
+
 def test_a_page_runs_where_the_path_has_a_space(tmp_path, monkeypatch):
     monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "my runs"))
-    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    page = os.path.relpath(tmp_path / "my runs/open/notebooks/comparison.ipynb", PROJECT)
-    command = [*SNAKEMAKE[:-1], "--nolock", "--config", "profile=open", "--", page]
-    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True)
-    assert done.returncode == 0 and (PROJECT / page).is_file(), done.stderr
+    done = run_page("comparison", "open")
+    assert done.returncode == 0 and (tmp_path / "my runs/open/notebooks/comparison.ipynb").is_file(), done.stderr
+
+
+def test_a_profile_runs_beside_another_but_not_beside_itself(tmp_path):
+    """Somebody runs `open`: a second runner of it is refused at once, `small` runs."""
+    (tmp_path / "runs/open").mkdir(parents=True)
+    with open(tmp_path / "runs/open/lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        refused, beside = run_page("comparison", "open"), run_page("comparison", "small")
+    assert refused.returncode != 0 and "open is running already" in refused.stdout + refused.stderr
+    assert not (tmp_path / "runs/open/notebooks/comparison.ipynb").exists()
+    assert beside.returncode == 0 and (tmp_path / "runs/small/notebooks/comparison.ipynb").is_file(), beside.stderr
+
+
+def test_a_profile_may_be_a_file_and_what_stopped_it_is_printed(tmp_path):
+    """Its runs stand beside those of the others, under the file's name."""
+    demo = yaml.safe_load((PROJECT / "workflow/profiles/demo.yaml").read_text())
+    file = tmp_path / "my profiles/astray.yaml"
+    file.parent.mkdir()
+    file.write_text(yaml.safe_dump(demo | {"roots": {"iemocap": "/nowhere"}}))
+    stopped = run_page("corpora", str(file))
+    line = "corpora: FileNotFoundError: iemocap: the setting roots['iemocap'] names /nowhere, which is not a folder"
+    assert stopped.returncode != 0 and f"What stopped it:\n{line}" in stopped.stdout, stopped.stderr
+    assert (tmp_path / "runs/astray/logs/corpora.log").is_file()
+
+
+def test_no_page_looks_for_runs_by_what_its_profile_was_called():
+    """Which may be the path of a file; `experiment.profile` is the name."""
+    for page in (PROJECT / "notebooks").glob("*.py"):
+        assert not re.search(r"/ profile\b|, profile\)|: profile\}", page.read_text(encoding="utf-8")), page.name
 
 
 def test_the_house_is_thin():
