@@ -6,6 +6,11 @@ GPUS ?= $(shell nvidia-smi -L 2>/dev/null | grep -c GPU)
 BIN := .venv/bin
 READY := .venv/ready
 RUNS := $(or $(SERCORE_RUNS),$(CURDIR)/runs)
+export PYTHONUTF8 := 1
+# numba, matplotlib and Jupyter keep files in a home folder; one that is read-only has a stand-in.
+ifneq ($(shell test -w "$$HOME" && echo yes),yes)
+export HOME := $(RUNS)/home$(shell mkdir -p "$(RUNS)/home")
+endif
 SNAKEMAKE = PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/snakemake --snakefile workflow/Snakefile --cores $(JOBS) --quiet host reason rules --rerun-incomplete --keep-going --nolock $(if $(filter-out 0,$(GPUS)),--resources gpu=$(GPUS))
 
 # Kernels that have imported already, for pages that only read what is recorded: most of their time goes into imports.

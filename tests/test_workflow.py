@@ -133,6 +133,21 @@ def test_clean_leaves_what_is_not_ours(tmp_path, monkeypatch):
     assert (place / "runs/demo").is_dir()
 
 
+def test_make_stands_in_for_a_home_that_cannot_be_written_and_for_any_locale(tmp_path):
+    """A home that is not there stands for one that is read-only, which root would write to nevertheless."""
+    environment = os.environ | {
+        "HOME": f"{tmp_path}/nowhere",
+        "LC_ALL": "C",
+        "SERCORE_RUNS": str(tmp_path),
+        "PYTHONUTF8": "0",
+    }
+    rules = "show:\n\t@echo $$HOME; python3 -c 'import sys; print(sys.flags.utf8_mode)'\ninclude " + str(
+        PROJECT / "Makefile"
+    )
+    done = subprocess.run(["make", "-sf", "-", "show"], input=rules, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [f"{tmp_path}/home", "1"] and (tmp_path / "home").is_dir(), done.stderr
+
+
 def run_page(page: str, profile: str) -> subprocess.CompletedProcess:
     """Runs one page of a profile into the runs folder of the test, as `make` does."""
     runs = os.path.relpath(os.environ["SERCORE_RUNS"], PROJECT)
