@@ -22,19 +22,20 @@ IEMOCAP_DIALOGS = {
     "M_impro05a": ("sad hap neu exc sur", "ang exc neu neu fru"),
     "M_script01_1b": ("neu exc sad ang dis", "sad neu hap ang fea"),
 }
-# Code: what raters call it, how it is spoken, mean valence, activation and dominance (1 to 5).
+# Code: what raters call it, how it is spoken, mean valence, activation and dominance (1 to 5) at full strength. As the
+# voice does, they move from neutral with the strength; what is spoken the same is rated the same.
 IEMOCAP_LABELS = {
-    "ang": ("Anger", "anger", (1.9, 3.7, 3.9)),
-    "hap": ("Happiness", "happiness", (3.9, 3.2, 3.1)),
-    "exc": ("Excited", "happiness", (4.1, 3.8, 3.4)),
+    "ang": ("Anger", "anger", (1.9, 3.9, 3.9)),
+    "hap": ("Happiness", "happiness", (4.0, 3.5, 3.2)),
+    "exc": ("Excited", "happiness", (4.0, 3.5, 3.2)),
     "neu": ("Neutral state", "neutral", (3.0, 2.5, 2.7)),
-    "sad": ("Sadness", "sadness", (2.1, 2.1, 2.4)),
+    "sad": ("Sadness", "sadness", (2.1, 1.9, 2.2)),
     "fru": ("Frustration", "frustration", (2.2, 3.0, 3.2)),
     "sur": ("Surprise", "surprise", (3.2, 3.5, 2.9)),
     "dis": ("Disgust", "disgust", (2.1, 2.9, 3.1)),
     "fea": ("Fear", "fear", (2.0, 3.3, 2.2)),
-    "oth": ("Other", "neutral", (2.9, 2.8, 2.8)),
-    "xxx": ("Other", "frustration", (2.7, 2.8, 2.9)),
+    "oth": ("Other", "neutral", (3.0, 2.5, 2.7)),
+    "xxx": ("Other", "frustration", (2.2, 3.0, 3.2)),
 }
 
 CREMAD_ACTORS = (*range(1001, 1019), 1040, 1076)
@@ -91,7 +92,7 @@ def _generator(seed: int, *names: str) -> np.random.Generator:
 
 def _utter(corpus: str, voice: Voice, emotion: str, strength: float, rng, seconds: tuple = ()) -> np.ndarray:
     """Speaks an emotion for a random duration between two, in seconds; (samples,)."""
-    manner = express_emotion(emotion, strength * rng.normal(*STRENGTH))
+    manner = express_emotion(emotion, strength)
     return speak(voice, manner, rng.uniform(*(seconds or SECONDS[corpus])), RATE[corpus], rng)
 
 
@@ -116,9 +117,11 @@ def _write_dialog(session: Path, dialog: str, codes: tuple[str, str], voices: di
         for turn, code in enumerate(turns.split()):
             utterance = f"{dialog}_{who}{turn:03d}"
             rng = _generator(seed, "iemocap", utterance)
-            _, emotion, means = IEMOCAP_LABELS[code]
-            waveform = _utter("iemocap", voices[who], emotion, 1.0, rng, IEMOCAP_LONG.get(utterance, ()))
+            (_, emotion, full), (_, _, neutral) = IEMOCAP_LABELS[code], IEMOCAP_LABELS["neu"]
+            strength = rng.normal(*STRENGTH)
+            waveform = _utter("iemocap", voices[who], emotion, strength, rng, IEMOCAP_LONG.get(utterance, ()))
             _write_wav(audio / f"{utterance}.wav", waveform, "iemocap")
+            means = neutral + strength * np.subtract(full, neutral)
             ratings = np.clip(np.rint(rng.normal(means, 0.4, (2, 3))), 1, 5).astype(int)
             end = start + len(waveform) / RATE["iemocap"]
             lines += _label_lines(f"[{start:.4f} - {end:.4f}]\t{utterance}", code, ratings)
@@ -147,7 +150,8 @@ def _write_cremad(folder: Path, seed: int) -> None:
             spoken = CREMAD_TWINS.get(stem, stem)
             _, _, emotion, intensity = spoken.split("_")
             rng = _generator(seed, "cremad", spoken)
-            waveform = _utter("cremad", voice, CREMAD_MANNERS[emotion], CREMAD_STRENGTH[intensity], rng)
+            strength = CREMAD_STRENGTH[intensity] * rng.normal(*STRENGTH)
+            waveform = _utter("cremad", voice, CREMAD_MANNERS[emotion], strength, rng)
             if stem == CREMAD_SILENT:
                 waveform = np.zeros_like(waveform)
             _write_wav(folder / "AudioWAV" / f"{CREMAD_OLD_STEMS.get(stem, stem)}.wav", waveform, "cremad")
@@ -163,7 +167,8 @@ def _write_ravdess(folder: Path, seed: int) -> None:
             intensity = 1 if emotion == 1 else 1 + (actor + emotion) % 2  # neutral has no strong intensity
             stem = f"03-01-{emotion:02d}-{intensity:02d}-{1 + actor % 2:02d}-01-{actor:02d}"
             rng = _generator(seed, "ravdess", stem)
-            waveform = _utter("ravdess", voice, RAVDESS_MANNERS[emotion - 1], RAVDESS_STRENGTH[intensity], rng)
+            strength = RAVDESS_STRENGTH[intensity] * rng.normal(*STRENGTH)
+            waveform = _utter("ravdess", voice, RAVDESS_MANNERS[emotion - 1], strength, rng)
             if stem in RAVDESS_STEREO:
                 waveform = np.stack([waveform, waveform], axis=1)
             _write_wav(folder / f"Actor_{actor:02d}" / f"{stem}.wav", waveform, "ravdess")
