@@ -120,7 +120,8 @@ def train(profile: Annotated[str, Argument(metavar="PROFILE", help=PROFILES)], c
     settings = {name: yaml.safe_load(value) for name, _, value in pairs}
     run = training.train(Experiment.from_profile(profile, **settings))
     for part in ("validation", "test"):
-        print(f"{part}:", ", ".join(f"{name} {run.metrics[part][name]:.3f}" for name in ("WA", "UA", "macro_f1")))
+        numbers = (f"{name} {one:.3f}" for name, one in run.metrics[part].items() if isinstance(one, float))
+        print(f"{part}:", ", ".join(numbers))
     print(run.path)
 
 
@@ -135,11 +136,11 @@ def export(
     from sercore.training import read_run
 
     finished = read_run(run)
+    written = export_onnx(finished, file / "model.onnx" if hub else file)
     if hub:
         shutil.copytree(finished.path / "model", file, dirs_exist_ok=True)
         write_model_card(finished, file / "README.md")
-        file /= "model.onnx"
-    print(f"{export_onnx(finished, file)}: {file.stat().st_size / 1e6:.2f} MB")
+    print(f"{written}: {written.stat().st_size / 1e6:.2f} MB")
 
 
 @command

@@ -13,6 +13,7 @@ from sercore import paths
 
 FOLDS = (1, 2, 3, 4, 5)  # one for each session of the primary corpus
 CHOICES = {
+    "task": ("categorical", "dimensional"),
     "split": ("loso", "random", "disjoint"),
     "calm": ("neutral", "exclude"),
     "broken": ("report", "stop"),
@@ -31,7 +32,7 @@ RANGES = {
 }
 # What says where and how fast, not what: two runs that differ in these alone are the same experiment.
 CIRCUMSTANCES = ("roots", "target", "geometry", "broken", "workers")
-PRODUCTION = "production"  # section of a profile: what differs where the split is not leave-one-session-out
+PRODUCTION, DIMENSIONAL = "production", "dimensional"  # sections of a profile: what differs for other splits, that task
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,7 @@ class Experiment:
     """All that defines a run. The defaults are the paper's, whose sections stand in brackets."""
 
     profile: str = "paper"  # name of the profile the settings come from
+    task: str = "categorical"  # predicts emotions; "dimensional" the ratings of valence, activation, dominance [VI]
     # "loso" holds a session out [III-A]; "random" keeps utterances of the training corpora back, the paper's production
     # model [V-A]; "disjoint" keeps whole speakers back.
     split: str = "loso"
@@ -63,7 +65,7 @@ class Experiment:
     learning_rate: float = 5e-5  # peak of the cosine schedule [III-D]
     warmup_ratio: float = 0.1  # share of all steps that warm up linearly [III-D]
     weight_decay: float = 0.01  # of AdamW [III-D]
-    patience: int = 6  # epochs without a better validation UA before stopping [III-D]
+    patience: int = 6  # epochs without a better validation UA, or CCC, before stopping [III-D]
     adapter_rank: int = 0  # of low-rank adapters on a pretrained backbone's layers, trained instead of them; 0 for none
     interpolation: float = 1.0  # share of the way from the pretrained weights to the fine-tuned ones that is kept
     head: str = "trained"  # "regression" refits the last layer by logistic regression on the embeddings
@@ -86,6 +88,8 @@ class Experiment:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in {low:g}..{high:g}.")
         if self.interpolation < 1 and not self.adapter_rank:
             raise ValueError(f"interpolation is {self.interpolation}; it scales an adapter: set adapter_rank too.")
+        if self.task == DIMENSIONAL and self.head != "trained":
+            raise ValueError(f"head is {self.head!r}; task {DIMENSIONAL!r} needs head 'trained'.")
         if self.permanent == self.primary:
             raise ValueError(f"permanent and primary are both {self.primary!r}; name another permanent corpus, or ''.")
 
@@ -93,7 +97,7 @@ class Experiment:
     def from_profile(cls, profile: str, **settings) -> "Experiment":
         """The experiment of a profile (its name, or a YAML file) with some settings changed, which its name then shows.
 
-        The profile's section "production", where it has one, counts only for the splits of the production model.
+        A section "production" of it counts only for the splits of the production model, "dimensional" for that task.
 
         Raises:
             FileNotFoundError: no such profile.
@@ -101,10 +105,12 @@ class Experiment:
         """
         file = _profile_file(profile)
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-        production = content.pop(PRODUCTION, {})
+        production, dimensional = content.pop(PRODUCTION, {}), content.pop(DIMENSIONAL, {})
         given = _known({name: "" if value is None else value for name, value in settings.items()}, "settings")
         if given.get("split", "loso") != "loso":
             content |= production
+        if given.get("task", content.get("task")) == DIMENSIONAL:
+            content |= dimensional
         base = cls(**_known(content, file.name) | {"profile": file.stem})
         experiment = replace(base, **given | {"profile": file.stem})
         return replace(experiment, variant=_variant(base, experiment))

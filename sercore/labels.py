@@ -1,4 +1,4 @@
-"""The emotions in one table, in the paper's order (Table I), which holds wherever order matters."""
+"""The emotions in one table, in the paper's order (Table I), which holds wherever order matters; the dimensions."""
 
 from typing import NamedTuple
 
@@ -20,3 +20,4 @@ TABLE = (
 EMOTIONS = tuple(emotion.name for emotion in TABLE)
 COLORS = {emotion.name: emotion.color for emotion in TABLE}
 AROUSAL = {emotion.name: emotion.arousal for emotion in TABLE}
+DIMENSIONS = ("valence", "activation", "dominance")  # columns of a rated corpus, from 1 to 5

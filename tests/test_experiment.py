@@ -67,6 +67,8 @@ def test_fold_out_of_range_is_refused(fold):
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
         ({"interpolation": 0.5}, "interpolation is 0.5; it scales an adapter: set adapter_rank too"),
         ({"interpolation": 1.5}, "interpolation is 1.5; it must lie in 0..1"),
+        ({"task": "ordinal"}, "choose one of 'categorical', 'dimensional'"),
+        ({"task": "dimensional", "head": "regression"}, "task 'dimensional' needs head 'trained'"),
         ({"augmentation": "more"}, "choose one of 'paper', 'views', 'none'"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
     ],
@@ -140,3 +142,29 @@ def test_an_experiment_is_read_as_it_was_written(tmp_path):
     experiment = Experiment.from_profile("demo", fold=2, roots={"cremad": "x"})
     (tmp_path / "experiment.json").write_text(json.dumps(asdict(experiment)))
     assert Experiment.from_file(tmp_path / "experiment.json") == experiment
+
+
+@pytest.mark.parametrize(
+    ("profile", "name"), [("demo", "iemocap-fold1"), ("paper", "iemocap-fold1"), ("open", "iemocap-fold1")]
+)
+def test_every_profile_can_predict_dimensions_on_the_rated_corpus(profile, name):
+    """Without the permanent corpus, which has no ratings."""
+    assert Experiment.from_profile(profile, task="dimensional").name == f"{name}-task=dimensional"
+
+
+def test_the_dimensional_section_does_not_count_for_emotions():
+    assert Experiment.from_profile("demo").permanent == "cremad"
+
+
+def test_a_profile_of_ones_own_may_predict_dimensions(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text('task: dimensional\nbackbone: tiny\ndimensional:\n  permanent: ""\n')
+    mine = Experiment.from_profile(str(file))
+    assert (mine.task, mine.permanent, mine.name) == ("dimensional", "", "iemocap-fold1")
+
+
+def test_a_run_from_before_there_were_tasks_is_of_emotions(tmp_path):
+    settings = asdict(Experiment())
+    settings.pop("task")
+    (tmp_path / "experiment.json").write_text(json.dumps(settings))
+    assert Experiment.from_file(tmp_path / "experiment.json").identity() == Experiment().identity()

@@ -14,7 +14,7 @@ from sercore.data.corpora import load_corpus
 from sercore.data.splits import Split, loso_split, production_split
 from sercore.data.views import draw_view
 from sercore.experiment import Experiment
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 
 DRAWS = {"paper": augment, "views": draw_view}  # by the setting `augmentation`
 MIN_SECONDS = 0.12  # shorter utterances are padded to it: the smallest backbones need 1,888 samples for one frame
@@ -25,7 +25,7 @@ def load_split(experiment: Experiment) -> tuple[Split, datasets.Dataset | None]:
 
     Raises:
         FileNotFoundError: a corpus is not there.
-        ValueError: a leak, or an unreadable file where `broken` is "stop".
+        ValueError: a leak, an unreadable file where `broken` is "stop", or no ratings for the task "dimensional".
     """
     tables, audio = zip(*(load_utterances(name, experiment) for name in experiment.corpora), strict=True)
     if experiment.split == "loso":
@@ -52,7 +52,7 @@ def load_utterances(name: str, experiment: Experiment) -> tuple[pd.DataFrame, da
 
     Raises:
         FileNotFoundError: it is not there, nor recorded.
-        ValueError: an unreadable file where `broken` is "stop".
+        ValueError: an unreadable file where `broken` is "stop", or no ratings for the task "dimensional".
     """
     try:
         table, audio = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
@@ -63,6 +63,8 @@ def load_utterances(name: str, experiment: Experiment) -> tuple[pd.DataFrame, da
         table, audio = pd.read_csv(file, dtype={"speaker": str, "digest": str}).assign(path=""), None
         table["digest"] = table["digest"].fillna("")  # of silent ones
         table.attrs["left_out"] = {}
+    if experiment.task == "dimensional" and not {*DIMENSIONS} <= {*table}:
+        raise ValueError(f"{name} has no ratings of {', '.join(DIMENSIONS)}; set primary to iemocap, permanent to ''.")
     unreadable = {reason: names for reason, names in table.attrs["left_out"].items() if reason.startswith("unreadable")}
     for reason, names in unreadable.items():
         print(f"{name}: left out {len(names)} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}): {reason}")
@@ -79,13 +81,14 @@ class UtteranceDataset(torch.utils.data.Dataset):
     Args:
         part: table of utterances.
         audio: from `cache_audio`; holds at least those utterances.
-        augmentation: as of `Experiment`.
+        augmentation, task: as of `Experiment`.
         seed: of the augmentation.
     """
 
-    def __init__(self, part: pd.DataFrame, audio: datasets.Dataset, augmentation: str = "none", seed: int = 0):
+    def __init__(self, part: pd.DataFrame, audio: datasets.Dataset, augmentation="none", seed=0, task="categorical"):
         self.rows = pd.Series(range(len(audio)), list(audio["utterance"])).reindex(part["utterance"]).to_numpy()
-        self.labels = part["emotion"].map(EMOTIONS.index).to_numpy()
+        emotions = part["emotion"].map(EMOTIONS.index).to_numpy()
+        self.labels = emotions if task == "categorical" else part[[*DIMENSIONS]].to_numpy(np.float32)
         self.seconds = part["seconds"].to_numpy()
         self.audio, self.draw, self.seed, self.epoch = audio, DRAWS.get(augmentation), seed, 0
 
@@ -100,7 +103,7 @@ class UtteranceDataset(torch.utils.data.Dataset):
         waveform = self.audio[int(self.rows[index])]["waveform"]
         if self.draw is not None:
             waveform = self.draw(waveform, (self.seed, self.epoch, index))
-        return {"input_values": waveform, "labels": int(self.labels[index])}
+        return {"input_values": waveform, "labels": self.labels[index]}
 
 
 class Collator:
@@ -116,7 +119,7 @@ class Collator:
         self.length, self.max_samples = length, round(max_seconds * SAMPLE_RATE)
 
     def __call__(self, items: list[dict]) -> dict[str, torch.Tensor]:
-        """Makes input_values (batch, samples), labels (batch,) and, for "longest", attention_mask (batch, samples)."""
+        """Makes input_values (batch, samples), labels (batch[, dimensions]), for "longest" attention_mask too."""
         waveforms = [item["input_values"] for item in items]
         lengths = np.clip(list(map(len, waveforms)), round(MIN_SECONDS * SAMPLE_RATE), self.max_samples)
         width = self.max_samples if self.length == "fixed" else lengths.max()

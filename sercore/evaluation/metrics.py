@@ -1,10 +1,10 @@
-"""The paper's scores: WA (accuracy), UA (mean recall over the classes) and macro F1 (section IV-A)."""
+"""The paper's scores: WA (accuracy), UA (mean recall over the classes), macro F1 (section IV-A); CCC of dimensions."""
 
 import numpy as np
 import pandas as pd
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
 
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 
 
 def score(y_true, y_pred) -> dict:
@@ -32,6 +32,32 @@ def score(y_true, y_pred) -> dict:
         "per_class": per_class.to_dict("index"),
         "confusion": confusion_matrix(y_true, y_pred, labels=EMOTIONS).tolist(),
     }
+
+
+def score_dimensions(y_true, y_pred) -> dict[str, float]:
+    """Scores ratings by Lin's concordance correlation coefficient: CCC_<dimension>, and CCC, their mean.
+
+    2 cov / (var_true + var_pred + (mean_true - mean_pred)^2) of population moments (Biometrics 45(1), 1989).
+
+    Args:
+        y_true, y_pred: ratings (utterances, dimensions).
+
+    Raises:
+        ValueError: nothing to score, or different shapes.
+    """
+    y_true, y_pred = np.asarray(y_true, float), np.asarray(y_pred, float)
+    if not len(y_true) or not y_true.shape == y_pred.shape == (len(y_true), len(DIMENSIONS)):
+        raise ValueError(f"cannot score predictions {y_pred.shape} against ratings {y_true.shape} of {DIMENSIONS}.")
+    error, gap = ((y_true - y_pred) ** 2).mean(axis=0), y_true.mean(axis=0) - y_pred.mean(axis=0)
+    apart = y_true.var(axis=0) + y_pred.var(axis=0) + gap**2  # the error, if they had no covariance
+    ccc = 1 - np.divide(error, apart, out=np.zeros_like(error), where=apart > 0)
+    return {"CCC": float(ccc.mean())} | dict(zip((f"CCC_{name}" for name in DIMENSIONS), ccc.tolist(), strict=True))
+
+
+def tabulate_ratings(part: pd.DataFrame, ratings: np.ndarray) -> pd.DataFrame:
+    """Predictions of a part, from ratings (utterances, dimensions): y_true_<dimension>, y_pred_<dimension>."""
+    predicted = pd.DataFrame(ratings.round(6), part.index, DIMENSIONS).add_prefix("y_pred_")
+    return pd.concat([part[["utterance", "speaker"]], part[[*DIMENSIONS]].add_prefix("y_true_"), predicted], axis=1)
 
 
 def tabulate_predictions(part: pd.DataFrame, probabilities: np.ndarray) -> pd.DataFrame:

@@ -45,10 +45,12 @@ def export_onnx(
 
     Raises:
         FileNotFoundError: the run has no weights.
-        ValueError: a length that is unknown or not the run's, or a model of another kind.
+        ValueError: a length that is unknown or not the run's, a model of another kind, or a run of dimensions.
     """
     run = source if isinstance(source, Run) else None
     length, max_seconds = _length(run, length, max_seconds)
+    if run and run.experiment.task != "categorical":
+        raise ValueError(f"{run.path} predicts dimensions; a file gives probabilities of emotions: export another run.")
     if run and not (run.path / "model").is_dir():
         raise FileNotFoundError(f"{run.path / 'model'}: no such folder, the run has no weights; train it again.")
     model = load_classifier(run.path / "model") if run else source

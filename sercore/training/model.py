@@ -5,12 +5,12 @@ from pathlib import Path
 import librosa
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForAudioClassification, HubertConfig, HubertForSequenceClassification, PreTrainedModel
 
 from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig, read_whisper
 
 # DistilHuBERT's geometry: HuBERT Base's feature encoder under two transformer layers, without the layer norm between.
@@ -79,6 +79,16 @@ def build_classifier(backbone: str) -> PreTrainedModel:
             f"name a HuBERT, wav2vec 2.0 or WavLM, its folder, {WHISPER} (SERCORE_TEACHER names its folder), or what "
             f"needs no download: {', '.join([*SCRATCH, 'student', 'student-scratch'])}."
         ) from None
+    return model
+
+
+def build_regressor(backbone: str) -> PreTrainedModel:
+    """The same with valence, activation and dominance in the place of logits, which start at the scale's middle."""
+    model = build_classifier(backbone)
+    model.classifier = nn.Linear(model.classifier.in_features, len(DIMENSIONS))
+    nn.init.constant_(model.classifier.bias, 3.0)  # of 1 to 5
+    model.config.id2label = dict(enumerate(DIMENSIONS))
+    model.config.label2id = {name: number for number, name in model.config.id2label.items()}
     return model
 
 

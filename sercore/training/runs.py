@@ -34,9 +34,9 @@ class Run:
     path: Path  # the folder; `model/` in it holds the weights
     experiment: Experiment
     environment: dict  # what it ran on: versions, device, commit, code fingerprint, time
-    history: pd.DataFrame  # by epoch: epoch, train_loss, validation_loss, WA, UA, macro_f1, learning_rate, seconds
-    predictions: pd.DataFrame  # of the test set: utterance, speaker, y_true, y_pred and a probability per emotion
-    metrics: dict  # scores of "test" and "validation" as of `score`; best_epoch, epochs, parameters (of the model)
+    history: pd.DataFrame  # by epoch: epoch, train_loss, validation_loss, scores, learning_rate, seconds
+    predictions: pd.DataFrame  # of the test set, as of `tabulate_predictions` or `tabulate_ratings`
+    metrics: dict  # scores of "test" and "validation"; best_epoch, epochs, parameters (of the model)
 
 
 def read_run(path: str | Path) -> Run:
@@ -60,7 +60,7 @@ def read_run(path: str | Path) -> Run:
 
 
 def find_runs(profile: str, *splits: str) -> list[Run]:
-    """All finished runs of a profile with these splits (`loso` where none is given), by name; no changed settings.
+    """All finished runs of emotions of a profile with these splits (else `loso`), by name; no changed settings.
 
     Recorded ones stand in for those that are not here.
     """
@@ -68,7 +68,8 @@ def find_runs(profile: str, *splits: str) -> list[Run]:
     files = [file for root in roots for file in root.glob(f"[!.]*/{LAST}")]  # hidden ones are set aside by `claim`
     found = {file.parent.name: file.parent for file in files}
     runs = [read_run(found[name]) for name in sorted(found)]
-    return [run for run in runs if not run.experiment.variant and run.experiment.split in (splits or ("loso",))]
+    runs = [run for run in runs if not run.experiment.variant and run.experiment.task == "categorical"]
+    return [run for run in runs if run.experiment.split in (splits or ("loso",))]
 
 
 def find_recorded(experiment: Experiment) -> Path | None:

@@ -13,23 +13,25 @@ import numpy as np
 import pandas as pd
 import torch
 import transformers
+from scipy.special import softmax
 from torch import nn
 
 from sercore import paths
 from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
-from sercore.evaluation.metrics import score, tabulate_predictions
+from sercore.evaluation.metrics import score, score_dimensions, tabulate_predictions, tabulate_ratings
 from sercore.experiment import Experiment
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 from sercore.training.adapter import add_adapter, save_adapter, scale_adapter
-from sercore.training.embeddings import classify_embeddings, pool_utterances
+from sercore.training.ccc_loss import ConcordanceLoss
+from sercore.training.embeddings import pool_utterances
 from sercore.training.focal_loss import AdaptiveFocalLoss
-from sercore.training.model import build_classifier
+from sercore.training.model import build_classifier, build_regressor
 from sercore.training.regression_head import balance_corpora, choose_head, write_head
 from sercore.training.runs import LAST, Run, claim, find_recorded, read_run
 
 POOL = 8  # batches that are sorted together by length
-COLUMNS = ("train_loss", "validation_loss", "WA", "UA", "macro_f1", "learning_rate", "seconds")  # of history.csv
-LOGGED = ("loss", "eval_loss", "eval_WA", "eval_UA", "eval_macro_f1", "learning_rate", "seconds")  # the same in a log
+SCORES = {"categorical": ("WA", "UA", "macro_f1"), "dimensional": ("CCC", *(f"CCC_{name}" for name in DIMENSIONS))}
+GUIDES = {"categorical": "UA", "dimensional": "CCC"}  # the validation score that chooses the epoch and ends training
 
 
 def train(experiment: Experiment) -> Run:
@@ -93,21 +95,24 @@ class _Progress(transformers.TrainerCallback):
     """Times each epoch, and writes the history so far and a line of it for people."""
 
     def __init__(self, path: Path, experiment: Experiment):
-        self.path, self.label = path, f"{experiment.arm} {experiment.part}"
+        self.path, self.label, self.guide = path, f"{experiment.arm} {experiment.part}", GUIDES[experiment.task]
+        scores, rest = SCORES[experiment.task], ("learning_rate", "seconds")
+        self.columns = ["train_loss", "validation_loss", *scores, *rest]  # of history.csv
+        self.logged = ["loss", "eval_loss", *(f"eval_{name}" for name in scores), *rest]  # the same in a log
 
     def on_epoch_begin(self, args, state, control, **kwargs):
         self.began = time.perf_counter()
 
     def on_evaluate(self, args, state, control, **kwargs):
         state.log_history[-1]["seconds"] = round(time.perf_counter() - self.began, 1)
-        log = pd.DataFrame(state.log_history).groupby("epoch")[[*LOGGED]].first()  # training, validation: an entry each
-        history = log.set_axis(COLUMNS, axis=1).reset_index().round({"epoch": 0}).astype({"epoch": int})
+        log = pd.DataFrame(state.log_history).groupby("epoch")[self.logged].first()  # an entry each of both losses
+        history = log.set_axis(self.columns, axis=1).reset_index().round({"epoch": 0}).astype({"epoch": int})
         with paths.whole_file(self.path / "history.csv") as part:
             history.to_csv(part, index=False)
-        last = history.iloc[-1]
+        last, scores = history.iloc[-1], history[self.guide]
         line = (
             f"{self.label} · epoch {len(history)}/{args.num_train_epochs:g} · loss {last.train_loss:.3f} · "
-            f"validation UA {last.UA:.3f} (best {history.UA.max():.3f}) · {last.seconds:.0f} s, "
+            f"validation {self.guide} {scores.iloc[-1]:.3f} (best {scores.max():.3f}) · {last.seconds:.0f} s, "
             f"at most {(args.num_train_epochs - len(history)) * last.seconds / 60:.0f} min left"
         )
         with open(self.path.parent / "progress.log", "a", encoding="utf-8") as log:
@@ -117,14 +122,17 @@ class _Progress(transformers.TrainerCallback):
 
 
 def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> transformers.Trainer:
-    loss = AdaptiveFocalLoss(class_weights(split.train), experiment.gamma, experiment.label_smoothing)
-    model = build_classifier(experiment.backbone)
+    if experiment.task == "dimensional":
+        loss, model = ConcordanceLoss(), build_regressor(experiment.backbone)
+    else:
+        loss = AdaptiveFocalLoss(class_weights(split.train), experiment.gamma, experiment.label_smoothing)
+        model = build_classifier(experiment.backbone)
     trainer = _SamplingTrainer(
         model=add_adapter(model, experiment.adapter_rank) if experiment.adapter_rank else model,
         args=_set_arguments(experiment, path, len(split.train)),
         data_collator=Collator(experiment.length, experiment.max_seconds),
-        train_dataset=UtteranceDataset(split.train, audio, experiment.augmentation, experiment.seed),
-        eval_dataset=UtteranceDataset(split.validation, audio),
+        train_dataset=UtteranceDataset(split.train, audio, experiment.augmentation, experiment.seed, experiment.task),
+        eval_dataset=UtteranceDataset(split.validation, audio, task=experiment.task),
         compute_loss_func=lambda outputs, labels, **_: loss.to(labels.device)(outputs.logits, labels),
         compute_metrics=_score_epoch,
         callbacks=[transformers.EarlyStoppingCallback(experiment.patience), _Progress(path, experiment)],
@@ -154,7 +162,7 @@ def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> trans
         **dict.fromkeys(("eval_strategy", "save_strategy", "logging_strategy"), "epoch"),
         save_total_limit=2,
         load_best_model_at_end=True,
-        metric_for_best_model="UA",
+        metric_for_best_model=GUIDES[experiment.task],
         restore_callback_states_from_checkpoint=True,
         seed=experiment.seed,
         bf16=mixed or experiment.bfloat16,
@@ -167,9 +175,11 @@ def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> trans
 
 
 def _score_epoch(prediction) -> dict[str, float]:
+    if prediction.label_ids.ndim > 1:  # ratings
+        return score_dimensions(prediction.label_ids, prediction.predictions)
     names = np.array(EMOTIONS)
     scores = score(names[prediction.label_ids], names[prediction.predictions.argmax(-1)])
-    return {name: scores[name] for name in ("WA", "UA", "macro_f1")}
+    return {name: scores[name] for name in SCORES["categorical"]}
 
 
 def _last_checkpoint(path: Path) -> str | None:
@@ -194,21 +204,26 @@ def _write_results(model: nn.Module, experiment: Experiment, path: Path, split: 
         save_adapter(model, path / "adapter")
         model = model.merge_and_unload()
     head = model.classifier.weight.detach().cpu().numpy(), model.classifier.bias.detach().cpu().numpy()
-    tables = {name: _predict(pooled[name], head, parts[name]) for name in ("validation", "test")}
+    found = {name: _predict(pooled[name], head, parts[name], experiment.task) for name in ("validation", "test")}
     with paths.whole_file(path / "predictions.csv") as part:
-        tables["test"].to_csv(part, index=False)
+        found["test"][0].to_csv(part, index=False)
     model.save_pretrained(path / "checkpoints" / "model")
     shutil.rmtree(path / "model", ignore_errors=True)
     (path / "checkpoints" / "model").rename(path / "model")
     history = pd.read_csv(path / "history.csv")
-    results = {name: score(table["y_true"], table["y_pred"]) for name, table in tables.items()}
-    results |= {"best_epoch": int(history["epoch"][history["UA"].argmax()]), "epochs": len(history)}
+    results = {name: scores for name, (_, scores) in found.items()}
+    results |= {"best_epoch": int(history["epoch"][history[GUIDES[experiment.task]].argmax()]), "epochs": len(history)}
     paths.write_json(path / LAST, results | {"parameters": model.num_parameters()})
     shutil.rmtree(path / "checkpoints")
 
 
-def _predict(pooled: np.ndarray, head: tuple[np.ndarray, np.ndarray], part: pd.DataFrame) -> pd.DataFrame:
-    probabilities = classify_embeddings(pooled.astype(np.float64), head)
-    if not np.isfinite(probabilities).all():
+def _predict(pooled: np.ndarray, head: tuple, part: pd.DataFrame, task: str) -> tuple[pd.DataFrame, dict]:
+    """Predictions of a part, and their scores."""
+    outputs = pooled.astype(np.float64) @ head[0].T + head[1]
+    if not np.isfinite(outputs).all():
         raise ValueError("the model's outputs are not finite; lower learning_rate.")
-    return tabulate_predictions(part, probabilities)
+    if task == "dimensional":
+        table = tabulate_ratings(part, outputs)
+        return table, score_dimensions(table.filter(like="y_true"), table.filter(like="y_pred"))
+    table = tabulate_predictions(part, softmax(outputs, axis=1))
+    return table, score(table["y_true"], table["y_pred"])

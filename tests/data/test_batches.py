@@ -6,11 +6,12 @@ import datasets
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from sercore import paths
 from sercore.data import Collator, UtteranceDataset, load_split, load_target, shared_speakers
 from sercore.experiment import Experiment
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 
 LENGTHS = {"a": 4000, "b": 9000, "c": 200}
 AUDIO = datasets.Dataset.from_dict(
@@ -24,6 +25,13 @@ def test_audio_is_found_by_name_not_by_position():
     items = [UtteranceDataset(PART, AUDIO)[row] for row in range(3)]
     assert [len(item["input_values"]) for item in items] == [200, 9000, 4000]
     assert [EMOTIONS[item["labels"]] for item in items] == ["sadness", "anger", "neutral"]
+
+
+def test_ratings_are_the_labels_of_the_dimensional_task():
+    part = PART.assign(valence=[1.0, 2.0, 3.0], activation=[4.0, 5.0, 1.5], dominance=[2.5, 3.5, 4.5])
+    dataset = UtteranceDataset(part, AUDIO, task="dimensional")
+    labels = Collator("longest", 1.0)([dataset[row] for row in range(3)])["labels"]
+    assert labels.dtype == torch.float32 and labels.tolist() == part[[*DIMENSIONS]].to_numpy().tolist()
 
 
 def test_fixed_pads_with_zeros_and_masks_nothing():
@@ -75,6 +83,22 @@ def test_a_loso_split_trains_on_the_permanent_corpus_too(roots):
     split, audio = load_split(Experiment(roots=roots))
     assert set(split.train["corpus"]) == {"iemocap", "cremad"} and set(split.test["corpus"]) == {"iemocap"}
     assert len(audio) == 160 + 120  # all that the writers write of the classes
+
+
+def test_a_split_of_dimensions_is_that_of_emotions_with_ratings(roots):
+    settings = {"roots": roots, "permanent": "", "fold": 2}
+    emotions, rated = (load_split(Experiment(task=task, **settings))[0] for task in ("categorical", "dimensional"))
+    assert all(rated.parts[name].equals(part) for name, part in emotions.parts.items())
+    assert rated.test[[*DIMENSIONS]].stack().between(1, 5).all()
+
+
+@pytest.mark.parametrize("settings", [{"primary": "ravdess", "permanent": ""}, {"permanent": "cremad"}])
+def test_a_corpus_without_ratings_is_one_clear_line(roots, settings):
+    name = "ravdess" if "primary" in settings else "cremad"
+    line = f"^{name} has no ratings of valence, activation, dominance; set primary to iemocap, permanent to ''"
+    with pytest.raises(ValueError, match=line) as error:
+        load_split(Experiment(task="dimensional", roots=roots, **settings))
+    assert "\n" not in str(error.value)
 
 
 def test_synthetic_corpora_are_written_where_no_folder_is_given(tmp_path, monkeypatch):

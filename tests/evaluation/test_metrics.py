@@ -1,11 +1,11 @@
-"""WA, UA and macro F1 on a worked example, and where they have no answer."""
+"""WA, UA, macro F1 and CCC on worked examples, and where they have no value."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from sercore.evaluation import score, tabulate_predictions
-from sercore.labels import EMOTIONS
+from sercore.evaluation import score, score_dimensions, tabulate_predictions, tabulate_ratings
+from sercore.labels import DIMENSIONS, EMOTIONS
 
 # 4 anger of which 3 right, 2 happiness of which 1 right, 2 neutral both right, 2 sadness none right (called neutral).
 Y_TRUE = ["anger"] * 4 + ["happiness"] * 2 + ["neutral"] * 2 + ["sadness"] * 2
@@ -49,3 +49,39 @@ def test_predictions_are_the_most_probable_emotions():
     assert list(table) == ["utterance", "speaker", "y_true", "y_pred", *EMOTIONS]
     assert table["y_true"].tolist() == ["anger", "sadness"] and table["y_pred"].tolist() == ["sadness", "anger"]
     assert table["anger"].tolist() == [0.1, 0.7]
+
+
+def ratings(*columns) -> np.ndarray:
+    """(utterances, dimensions) of valence, activation, dominance."""
+    return np.column_stack(columns)
+
+
+def test_worked_concordance():
+    """By hand, of 1 2 3 4 (mean 2.5, variance 1.25).
+
+    Valence 2 2 3 3: variance .25, covariance .5, 2 x .5 / (1.25 + .25) = 2/3. Activation one too high: covariance 1.25,
+    2 x 1.25 / (1.25 + 1.25 + 1) = 5/7. Dominance the other way round: -1.
+    """
+    scores = score_dimensions(ratings(*[[1, 2, 3, 4]] * 3), ratings([2, 2, 3, 3], [2, 3, 4, 5], [4, 3, 2, 1]))
+    assert list(scores) == ["CCC", "CCC_valence", "CCC_activation", "CCC_dominance"]
+    assert [*scores.values()] == pytest.approx([(2 / 3 + 5 / 7 - 1) / 3, 2 / 3, 5 / 7, -1])
+
+
+def test_concordance_of_a_constant_is_none_and_of_equal_constants_whole():
+    """Without spread the coefficient is 0, or 0/0 where all agree; a number in both cases."""
+    scores = score_dimensions(ratings([1, 3], [3, 3], [3, 3]), ratings([2, 2], [3, 3], [1, 3]))
+    assert [*scores.values()][1:] == [0, 1, 0]
+
+
+@pytest.mark.parametrize(("y_true", "y_pred"), [((0, 3), (0, 3)), ((2, 3), (3, 3)), ((2, 4), (2, 4)), ((3,), (3,))])
+def test_ratings_that_cannot_be_scored_are_said(y_true, y_pred):
+    with pytest.raises(ValueError, match="cannot score predictions"):
+        score_dimensions(np.ones(y_true), np.ones(y_pred))
+
+
+def test_predicted_ratings_stand_beside_the_raters():
+    part = pd.DataFrame({"utterance": ["u1"], "speaker": "a", "dominance": 2.5, "activation": 4.0, "valence": 1.5})
+    table = tabulate_ratings(part, np.array([[1.0000004, 2.0, 3.0]]))
+    pairs = [f"y_{side}_{name}" for side in ("true", "pred") for name in DIMENSIONS]
+    assert list(table) == ["utterance", "speaker", *pairs]
+    assert table[pairs].to_numpy().tolist() == [[1.5, 4.0, 2.5, 1.0, 2.0, 3.0]]

@@ -190,6 +190,8 @@ def test_mistakes_are_named_in_one_line(finished, random_model, tmp_path):
     sizes = {"hidden_size": 8, "num_hidden_layers": 1, "num_attention_heads": 1, "intermediate_size": 8}
     with pytest.raises(ValueError, match="has no feature encoder; export a HuBERT or a LogMelClassifier"):
         export_onnx(ASTForAudioClassification(ASTConfig(**sizes)), file)
+    with pytest.raises(ValueError, match="predicts dimensions; a file gives probabilities of emotions"):
+        export_onnx(finished(task="dimensional"), file)
     (run.path / "model").rename(run.path / "elsewhere")
     with pytest.raises(FileNotFoundError, match="model: no such folder, the run has no weights; train it again"):
         export_onnx(run, file)

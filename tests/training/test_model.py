@@ -11,9 +11,9 @@ from transformers import (
     WhisperForAudioClassification,
 )
 
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 from sercore.training import build_classifier
-from sercore.training.model import DISTILHUBERT, FILTERBANK, SMALL
+from sercore.training.model import DISTILHUBERT, FILTERBANK, SMALL, build_regressor, load_classifier
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +45,17 @@ def test_small_backbones_are_small(backbone, least, most):
 def test_labels_are_the_emotions_in_order():
     config = build_classifier("tiny").config
     assert [config.id2label[number] for number in range(len(EMOTIONS))] == list(EMOTIONS)
+
+
+@torch.no_grad()
+@pytest.mark.parametrize("backbone", ["tiny", "student-scratch"])
+def test_a_regressor_gives_the_dimensions_about_the_middle_of_their_scale(backbone, tmp_path):
+    torch.manual_seed(0)
+    build_regressor(backbone).save_pretrained(tmp_path)
+    model = load_classifier(tmp_path)
+    outputs = model(0.1 * torch.randn(4, 16_000)).logits
+    assert model.config.id2label == dict(enumerate(DIMENSIONS)) and outputs.shape == (4, len(DIMENSIONS))
+    assert (outputs - 3).abs().max() < 1.5
 
 
 def test_pretrained_backbone_has_its_feature_encoder_frozen_and_the_rest_trained(checkpoint):

@@ -13,6 +13,7 @@ from sercore.experiment import Experiment
 from sercore.training import embed, find_runs, read_head, read_moments, runs, train
 from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
 
+PUBLISHED = sorted(file.parent for file in paths.results_root().glob("*/runs/*/experiment.json"))
 EXPERIMENT = Experiment(profile="open", primary="ravdess", permanent="", split="disjoint", target="cremad")
 
 
@@ -112,3 +113,12 @@ def test_head_and_moments_are_read(recorded):
     np.testing.assert_array_equal(read_head(run)[0], weight)
     np.testing.assert_array_equal(read_head(run)[1], bias)
     np.testing.assert_array_equal(read_moments(run, None, None), fit_moments(pooled))
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda folder: f"{folder.parents[1].name}/{folder.name}")
+def test_every_published_run_is_the_one_of_its_profile(folder, monkeypatch):
+    """Also those that were recorded before there were settings such as `task`."""
+    monkeypatch.setenv("SERCORE_RECORDED", "yes")
+    recorded = Experiment.from_file(folder / "experiment.json")
+    changes = {name: getattr(recorded, name) for name in ("split", "fold", "permanent")}
+    assert runs.find_recorded(Experiment.from_profile(recorded.profile, **changes)) == folder

@@ -45,6 +45,13 @@ def test_only_finished_runs_of_the_profile_itself_are_found(finished):
     assert [run.path for run in find_runs("demo")] == [finished]
 
 
+def test_a_run_of_dimensions_is_none_of_emotions(finished):
+    """Of a profile whose task they are, so that its name says nothing; pages of emotions look for runs."""
+    file = finished / "experiment.json"
+    write_json(file, json.loads(file.read_text()) | {"task": "dimensional"})
+    assert find_runs("demo") == [] and read_run(finished).experiment.task == "dimensional"
+
+
 def test_unfinished_run_is_said(tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no finished run; train it first"):
         read_run(tmp_path)

@@ -13,11 +13,12 @@ import pytest
 import torch
 
 from sercore.demo import write_corpus
-from sercore.evaluation import score
+from sercore.evaluation import score, score_dimensions
 from sercore.experiment import Experiment
-from sercore.labels import EMOTIONS
+from sercore.labels import DIMENSIONS, EMOTIONS
 from sercore.training import build_classifier, load_classifier, train
 from sercore.training.adapter import load_adapter
+from sercore.training.runs import LAST
 from sercore.training.trainer import EpochSampler, _last_checkpoint
 
 
@@ -154,6 +155,33 @@ def test_it_learns_the_synthetic_voices(settings, tmp_path):
     """Two speakers held out, four emotions: chance is 0.25."""
     run, _ = finish(start(settings | {"epochs": 12}, tmp_path))
     assert history(run)["UA"].max() > 0.45
+
+
+@pytest.fixture(scope="module")
+def dimensional(settings, tmp_path_factory) -> Path:
+    """The same fold, twelve epochs, with ratings in the place of emotions."""
+    return finish(start(settings | {"task": "dimensional", "epochs": 12}, tmp_path_factory.mktemp("rated")))[0]
+
+
+def test_a_run_of_dimensions_has_ratings_and_their_concordance(dimensional):
+    predictions, metrics = pd.read_csv(dimensional / "predictions.csv"), json.loads((dimensional / LAST).read_text())
+    pairs = [[f"y_{side}_{name}" for name in DIMENSIONS] for side in ("true", "pred")]
+    assert list(predictions) == ["utterance", "speaker", *pairs[0], *pairs[1]] and len(predictions) == 32
+    assert metrics["test"] == score_dimensions(*(predictions[names] for names in pairs))
+
+
+def test_it_keeps_the_epoch_of_the_best_mean_concordance(dimensional):
+    table, metrics = history(dimensional), json.loads((dimensional / LAST).read_text())
+    scores = ["CCC", *(f"CCC_{name}" for name in DIMENSIONS)]
+    assert list(table) == ["epoch", "train_loss", "validation_loss", *scores, "learning_rate"]
+    np.testing.assert_allclose(table["CCC"], table[scores[1:]].mean(axis=1))
+    best = table.loc[metrics["best_epoch"] - 1, "CCC"]
+    assert table["CCC"].max() == best == pytest.approx(metrics["validation"]["CCC"], abs=1e-4)
+
+
+def test_it_learns_the_synthetic_ratings(dimensional):
+    """Two speakers held out; constant predictions have a CCC of 0."""
+    assert history(dimensional)["CCC_activation"].max() > 0.4
 
 
 def test_cut_off_checkpoint_is_skipped(tmp_path):
