@@ -139,4 +139,4 @@ page.glue(most=" ".join(steps["difference"].idxmax()), low=steps["difference"].m
 page.show_provenance(run)
 
 # %% [markdown]
-# **Next:** [speaker normalization](speaker_normalization.ipynb).
+# **Next:** [valence, activation, dominance](dimensional.ipynb).

@@ -17,7 +17,7 @@ from sercore.paths import PROJECT
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
 PAGES = ("corpora", "augmentation", "protocol", "loss", "interpolation", "distillation", "comparison", "acoustics")
 PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "known_speaker")
-PAGES += ("arousal", "domain_adaptation", "baselines")
+PAGES += ("arousal", "dimensional", "domain_adaptation", "baselines")
 PAGES += ("cremad_ablation", "quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
 MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
 TOP = ("cli.py", "__main__.py", "__init__.py")  # they may import every wing
@@ -196,9 +196,9 @@ def test_the_house_is_thin():
     """Lines of code and docstrings together: the method, and the method with its demo and its pages' parts.
 
     What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 817 of them,
-    what gets to know a speaker 90.
+    what gets to know a speaker 90, what predicts dimensions 84.
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 4_606
-    assert sum(lines.values()) <= 5_575
+    assert sum(lines.values()) - around <= 4_690
+    assert sum(lines.values()) <= 5_664
