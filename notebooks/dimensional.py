@@ -113,7 +113,8 @@ show_figure(figure, "Constructed ratings and predictions. Dotted: predictions th
 #
 # The setting `task: dimensional` puts the dimensions in the place of the emotions. Training minimizes one less the CCC, mean
 # over the dimensions (`sercore.training.ConcordanceLoss`), and the validation session's CCC ends it. Sessions and utterances
-# are those of the [folds](loso_fold_1.ipynb), without the permanent corpus, which has no ratings. With IEMOCAP:
+# are those of the [folds](loso_fold_1.ipynb), without the permanent corpus, which has no ratings. Those of the profile
+# `demo` are synthetic, and show that it runs. With IEMOCAP:
 #
 # ```bash
 # export SERCORE_IEMOCAP=/path/to/IEMOCAP_full_release

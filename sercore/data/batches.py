@@ -55,16 +55,17 @@ def load_utterances(name: str, experiment: Experiment) -> tuple[pd.DataFrame, da
         ValueError: an unreadable file where `broken` is "stop", or no ratings for the task "dimensional".
     """
     try:
-        table, audio = cache_audio(load_corpus(name, experiment.root(name), experiment.calm))
+        table, here = load_corpus(name, experiment.root(name), experiment.calm), True
     except paths.CorpusAbsent:
         file = paths.recorded_root(experiment.profile) and paths.recorded_utterances(name)
         if experiment.synthetic or experiment.calm != "neutral" or not file or not file.is_file():
             raise
-        table, audio = pd.read_csv(file, dtype={"speaker": str, "digest": str}).assign(path=""), None
+        table, here = pd.read_csv(file, dtype={"speaker": str, "digest": str}).assign(path=""), False
         table["digest"] = table["digest"].fillna("")  # of silent ones
         table.attrs["left_out"] = {}
     if experiment.task == "dimensional" and not {*DIMENSIONS} <= {*table}:
         raise ValueError(f"{name} has no ratings of {', '.join(DIMENSIONS)}; set primary to iemocap, permanent to ''.")
+    table, audio = cache_audio(table) if here else (table, None)
     unreadable = {reason: names for reason, names in table.attrs["left_out"].items() if reason.startswith("unreadable")}
     for reason, names in unreadable.items():
         print(f"{name}: left out {len(names)} ({', '.join(names[:3])}{', …' if len(names) > 3 else ''}): {reason}")
