@@ -85,7 +85,7 @@ def production_split(table: pd.DataFrame, seed: int = 0, disjoint: bool = False)
         table: all utterances of all training corpora.
         seed: of the shuffle of utterances.
         disjoint: True keeps whole speakers back, some to validate on and others to test on, whatever the seed; False
-            utterances, as the paper does (see `shared_speakers`).
+            utterances, as the paper does (see `shared_speakers`); identical audio is never on both sides.
 
     Raises:
         ValueError: a path in two parts or, when `disjoint`, a speaker; or too few speakers for three parts.
@@ -98,8 +98,12 @@ def production_split(table: pd.DataFrame, seed: int = 0, disjoint: bool = False)
         parts = (table[who.isin(names)].reset_index(drop=True) for names in (train, validation, test))
         return _prove(Split(*parts), "speaker", "path", "digest")
     splitter = ShuffleSplit(n_splits=1, test_size=HOLD_OUT, random_state=seed)
-    train, held = (table.iloc[rows].reset_index(drop=True) for rows in next(splitter.split(table)))
-    return _prove(Split(train, held, held), "path")
+    train, held = next(splitter.split(table))
+    digests = table.get("digest", pd.Series("", table.index)).to_numpy()  # of silent utterances ""
+    twins = (digests[held] != "") & np.isin(digests[held], digests[train])  # identical audio trains with its twin
+    train, held = np.append(train, held[twins]), held[~twins]
+    train, held = (table.iloc[rows].reset_index(drop=True) for rows in (train, held))
+    return _prove(Split(train, held, held), "path", "digest")
 
 
 def shared_speakers(split: Split) -> list[str]:

@@ -7,6 +7,7 @@ import pytest
 from sercore.data import class_weights, loso_split, production_split, shared_speakers, validation_session
 from sercore.experiment import FOLDS
 from sercore.labels import EMOTIONS
+from sercore.paths import recorded_utterances, results_root
 
 # Utterances of IEMOCAP per session, in the order of the emotions (counted on the corpus; they sum to Table I's row).
 IEMOCAP_SESSIONS = [
@@ -31,6 +32,13 @@ def counted(corpus: str, session: int, counts) -> pd.DataFrame:
 def corpora():
     iemocap = pd.concat([counted("iemocap", session, counts) for session, counts in enumerate(IEMOCAP_SESSIONS, 1)])
     return iemocap, counted("cremad", 1, CREMAD)
+
+
+@pytest.fixture
+def recorded_cremad():
+    """CREMA-D's utterances with the digests of their audio, as recorded."""
+    table = pd.read_csv(recorded_utterances("cremad"), dtype={"speaker": str, "digest": str})
+    return table.assign(path=table["utterance"], digest=table["digest"].fillna(""))
 
 
 def test_mean_class_weights_are_table_1s(corpora):
@@ -146,3 +154,21 @@ def test_one_speaker_is_too_few_for_a_disjoint_split():
 def test_production_split_is_the_same_for_the_same_seed(table):
     first, again, other = (production_split(table, seed).test["path"].tolist() for seed in (1, 1, 2))
     assert first == again != other
+
+
+def test_production_never_has_identical_audio_on_both_sides(table):
+    """As CREMA-D's 1006_TIE_HAP_XX and 1006_TIE_NEU_XX: whichever side the shuffle puts them on, both train or neither."""
+    digests = [f"digest {row // 2}" for row in range(len(table))]
+    together = production_split(table.assign(digest=digests))
+    assert not set(together.train["digest"]) & set(together.test["digest"])
+    apart = production_split(table)  # the same shuffle, which splits some pairs
+    assert set(together.test["path"]) < set(apart.test["path"])
+    assert together.train["path"][: len(apart.train)].tolist() == apart.train["path"].tolist()
+
+
+def test_twins_leave_the_recorded_production_split_as_it_is(recorded_cremad):
+    """The pair trains in it, so that the 245 utterances held out are those of the recorded predictions, in order."""
+    run = pd.read_csv(results_root() / "open" / "runs" / "cremad-production-random" / "predictions.csv", dtype=str)
+    split = production_split(recorded_cremad)
+    assert split.test["utterance"].tolist() == run["utterance"].tolist() and len(split.test) == 245
+    assert {"1006_TIE_HAP_XX", "1006_TIE_NEU_XX"} <= set(split.train["utterance"])
