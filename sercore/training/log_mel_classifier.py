@@ -20,6 +20,7 @@ from sercore.training.log_mel import HOP, LogMel, mask_blocks, mask_frames
 LAYERS = 3  # of Whisper-base's six; on held-out speakers of CREMA-D the third tells emotions apart best
 LONGEST_WAVE = 10_000  # positions, of Whisper's sinusoids
 GEOMETRY = ("d_model", "encoder_attention_heads", "encoder_ffn_dim", "num_mel_bins", "activation_function")
+SAFE = {"trust_remote_code": False, "use_safetensors": True}  # no code and no pickle of a folder or the hub is run
 NOTICE = "Whisper: MIT License, Copyright (c) 2022 OpenAI"
 
 
@@ -130,11 +131,12 @@ def read_whisper(folder: str, **settings) -> LogMelClassifier:
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # decoder and later layers are left out on purpose
     try:
-        config = AutoConfig.from_pretrained(folder)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
         if config.model_type != "whisper":
             raise ValueError(f"{folder!r} is a {config.model_type}; name a Whisper, such as openai/whisper-base.")
         layers = min(LAYERS, config.encoder_layers)
-        whisper = WhisperModel.from_pretrained(folder, encoder_layers=layers, decoder_layers=0, dtype=torch.float32)
+        sizes = {"encoder_layers": layers, "decoder_layers": 0, "dtype": torch.float32}
+        whisper = WhisperModel.from_pretrained(folder, **sizes, **SAFE)
     finally:
         logging.set_verbosity(verbosity)
     geometry = {name: getattr(config, name) for name in GEOMETRY}

@@ -11,7 +11,7 @@ from transformers import AutoModelForAudioClassification, HubertConfig, HubertFo
 from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
 from sercore.labels import DIMENSIONS, EMOTIONS
-from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig, read_whisper
+from sercore.training.log_mel_classifier import SAFE, LogMelClassifier, LogMelConfig, read_whisper
 
 # DistilHuBERT's geometry: HuBERT Base's feature encoder under two transformer layers, without the layer norm between.
 DISTILHUBERT = {"num_hidden_layers": 2, "feat_proj_layer_norm": False}
@@ -65,12 +65,14 @@ def build_classifier(backbone: str) -> PreTrainedModel:
         return model
     try:
         if backbone == "student":
-            return AutoModelForAudioClassification.from_pretrained(paths.student_root(), dtype=torch.float32)
+            return AutoModelForAudioClassification.from_pretrained(paths.student_root(), dtype=torch.float32, **SAFE)
         if backbone == WHISPER:
             model = read_whisper(paths.whisper_base(), **LABELS)
         else:
             # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
-            model = AutoModelForAudioClassification.from_pretrained(backbone, ignore_mismatched_sizes=True, **SETTINGS)
+            model = AutoModelForAudioClassification.from_pretrained(
+                backbone, ignore_mismatched_sizes=True, **SETTINGS, **SAFE
+            )
         model.freeze_feature_encoder()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         kind, reason = OSError if isinstance(error, OSError) else ValueError, str(error).strip().partition("\n")[0]
@@ -94,7 +96,7 @@ def build_regressor(backbone: str) -> PreTrainedModel:
 
 def load_classifier(folder: str | Path) -> PreTrainedModel:
     """Reads a trained classifier from the `model/` of a run, ready to predict."""
-    return AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    return AutoModelForAudioClassification.from_pretrained(folder, dtype=torch.float32, **SAFE).eval()
 
 
 @torch.no_grad()

@@ -1,5 +1,8 @@
 """Backbones: the right size, frozen where pretrained, loadable from a local copy, and clear when they cannot be had."""
 
+import json
+import shutil
+
 import pytest
 import torch
 from transformers import (
@@ -12,8 +15,9 @@ from transformers import (
 )
 
 from sercore.labels import DIMENSIONS, EMOTIONS
-from sercore.training import build_classifier
-from sercore.training.model import DISTILHUBERT, FILTERBANK, SMALL, build_regressor, load_classifier
+from sercore.training import build_classifier, load_classifier
+from sercore.training.log_mel_classifier import read_whisper
+from sercore.training.model import DISTILHUBERT, FILTERBANK, SMALL, build_regressor
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +90,28 @@ def test_backbone_that_cannot_be_had_names_those_that_need_no_download(folder, t
         build_classifier(backbone)
     assert backbone in str(error.value) and "\n" not in str(error.value)
     assert folder or error.type is OSError
+
+
+def test_code_of_a_folder_is_never_run(checkpoint, tmp_path, monkeypatch):
+    """`auto_map` in a configuration names code beside the weights; transformers asks whether to run it."""
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    folder = shutil.copytree(checkpoint, tmp_path / "hub")
+    config = json.loads((folder / "config.json").read_text())
+    auto_map = dict.fromkeys(("AutoConfig", "AutoModelForAudioClassification"), "trap.Trap")
+    (folder / "config.json").write_text(json.dumps(config | {"model_type": "trap", "auto_map": auto_map}))
+    (folder / "trap.py").write_text(f"open({str(tmp_path / 'sprung')!r}, 'w')")
+    for load in (build_classifier, load_classifier, read_whisper):
+        with pytest.raises((OSError, ValueError)):
+            load(str(folder))
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_pickled_weights_are_refused(checkpoint, tmp_path):
+    folder = shutil.copytree(checkpoint, tmp_path / "hub")
+    torch.save(HubertModel.from_pretrained(folder).state_dict(), folder / "pytorch_model.bin")
+    (folder / "model.safetensors").unlink()
+    with pytest.raises(OSError, match=r"model\.safetensors"):
+        build_classifier(str(folder))
 
 
 def test_spectrogram_models_are_refused(tmp_path):
