@@ -126,6 +126,11 @@ def current_profile() -> str:
     return os.environ.get("SERCORE_PROFILE") or "open"
 
 
+def count_threads() -> int:
+    """Threads of a training (OMP_NUM_THREADS, else 1): another number rounds otherwise and gives other results."""
+    return int((os.environ.get("OMP_NUM_THREADS") or "1").split(",")[0])
+
+
 @contextmanager
 def whole_file(file: str | Path) -> Iterator[Path]:
     """A path to write to, renamed to `file` at the end, so whole or not at all; an OSError says what to do."""

@@ -2,8 +2,13 @@
 
 Run by `make results`. Of what is not finished, what is recorded already stays. Pages then read runs, and tables of
 utterances, where the corpora are not.
+
+python workflow/record.py --same RUN ... notes instead that the code that trained these runs anew (SERCORE_RECORDED=no)
+gives the bytes of the recorded predictions; it refuses where it does not.
 """
 
+import argparse
+import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -14,9 +19,9 @@ import pandas as pd
 from sercore.data import load_split, load_target, load_utterances
 from sercore.experiment import FOLDS, Experiment
 from sercore.paths import recorded_utterances, results_root, runs_root, whole_file, write_array, write_json
-from sercore.training import Run, embed, find_runs, read_head, read_moments
+from sercore.training import Run, embed, find_runs, read_head, read_moments, read_run
 from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
-from sercore.training.runs import FILES
+from sercore.training.runs import FILES, SAME
 
 PROFILES = ("open", "small")  # of the two models that ship
 DISTILLED = ("settings.json", "environment.json", "history.csv", "targets.csv")  # of the student, beside its weights
@@ -81,6 +86,34 @@ def record(profile: str) -> None:
         print(f"\n{profile}: {source.stem}\n{table.round(3).to_string(index=False)}")
 
 
+def record_same(folder: str | Path) -> None:
+    """Adds a row to same_numbers.csv: a finished run has the predictions of the recorded one, by other code.
+
+    Raises:
+        FileNotFoundError: no finished run is there, or none is recorded.
+        ValueError: the settings, or the bytes, are others, or the code is that of the recorded run.
+    """
+    run = read_run(folder)
+    root, name = results_root() / run.experiment.profile, run.experiment.name
+    recorded = read_run(root / "runs" / name)
+    pair = [one.path / "predictions.csv" for one in (run, recorded)]
+    digests = [hashlib.sha256(file.read_bytes()).hexdigest() for file in pair]
+    if run.experiment.identity() != recorded.experiment.identity():
+        raise ValueError(f"{folder} has other settings than {recorded.path}; train with those.")
+    if digests[0] != digests[1]:
+        raise ValueError(f"{pair[0]} and {pair[1]} differ; {name} is to be recorded anew: make results.")
+    code, reference = run.environment["code"], recorded.environment["code"]
+    if code == reference:
+        raise ValueError(f"{folder} was trained by the code of the recorded run ({code}); there is nothing to note.")
+    row = {"code": code, "reference": reference, "run": name, "sha256": digests[0]}
+    row |= {"commit": run.environment["commit"], "date": run.environment["started"][:10]}
+    there = [pd.read_csv(root / SAME, dtype=str)] if (root / SAME).is_file() else []
+    rows = pd.concat([*there, pd.DataFrame([row])]).drop_duplicates(["code", "reference", "run"], keep="last")
+    with whole_file(root / SAME) as part:
+        rows.sort_values(["date", "run"], kind="stable").to_csv(part, index=False)
+    print(f"{run.experiment.profile}/{name}: code {code} gives the bytes of code {reference}.")
+
+
 def copy(source: Path, file: Path) -> None:
     """Whole or not at all."""
     with whole_file(file) as part:
@@ -112,6 +145,15 @@ def record_utterances(experiment: Experiment) -> None:
 
 
 if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--same", nargs="+", metavar="RUN", help="folders of runs that were trained anew")
+    if again := parser.parse_args().same:
+        try:
+            for folder in again:
+                record_same(folder)
+        except (OSError, ValueError) as error:
+            raise SystemExit(f"record.py: {error}") from None
+        raise SystemExit
     for name in PROFILES:
         if name == "open" or (runs_root() / name / "tables").is_dir():
             record(name)

@@ -19,7 +19,7 @@ from sercore.data.preprocessing import MAX_SECONDS
 from sercore.labels import COLORS, EMOTIONS
 from sercore.page.published import read_open
 from sercore.paths import results_root, runs_root, whole_file
-from sercore.training import code_fingerprint
+from sercore.training.runs import relate_code
 
 METRICS = {"WA": "WA", "UA": "UA", "macro_f1": "macro F1"} | {f"f1_{name}": f"F1 {name}" for name in EMOTIONS}
 LONG = 10  # rows; longer tables fold
@@ -209,7 +209,7 @@ def _facts(run) -> list[str]:
         f"Python {where['python']}",
         *(f"{name} {where['packages'][name]}" for name in PACKAGES if name in where["packages"]),
         f"commit {where['commit'] or 'none'}",
-        f"code {where['code']}" + ("" if where["code"] == code_fingerprint() else " (today's is another)"),
+        relate_code(where, experiment.profile),
         f"started {where.get('started', 'unknown')}",
     ]
 

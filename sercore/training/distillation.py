@@ -108,8 +108,8 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
         if different := [name for name in described if there.get(name) != described[name]]:
             raise ValueError(f"{folder} holds another student ({', '.join(different)}). Move or remove that folder.")
     else:
-        paths.write_json(file, described)
         paths.write_json(folder / "environment.json", describe_environment())
+        paths.write_json(file, described)
     if not (folder / "model").is_dir():
         _train(folder, settings, *make_views(run, settings))
     return folder

@@ -1,30 +1,39 @@
 """A run: one folder with all that later pages need, each file whole or absent."""
 
-import ast
+import fcntl
 import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
+from typing import TextIO
 
 import pandas as pd
 import torch
 
 from sercore import paths
+from sercore.data import digest_corpus
 from sercore.experiment import Experiment
+from sercore.training.code_digest import digest_code
 
 PACKAGES = ("torch", "transformers", "peft", "accelerate", "librosa", "soundfile", "soxr", "audiomentations", "numpy")
 LAST = "metrics.json"  # written last: where it is, the run is finished
 FILES = ("experiment.json", "environment.json", "history.csv", "predictions.csv", LAST)  # of a run, beside its weights
 # All code of this project that the numbers of a run depend on.
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
-APART = ("distillation.py",)  # what makes a backbone; a run depends on its weights, not on how they came about
+# Of it, what makes a backbone (a run depends on its weights, not on how they came about) and what keeps runs.
+APART = ("distillation.py", "runs.py", "code_digest.py")
+SAME = "same_numbers.csv"  # beside recorded runs: code that was run anew and gave the bytes of recorded predictions
+# What Python, safetensors and PyTorch call a full disk.
+FULL = re.compile("No space left|quota exceeded|File too large|No usable temporary|PytorchStream|inline_container")
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ def read_run(path: str | Path) -> Run:
         ValueError: a setting of it that this version does not know.
     """
     path = Path(path)
-    if not (path / LAST).is_file():
+    if not all((path / name).is_file() for name in FILES):
         raise FileNotFoundError(f"{path} holds no finished run; train it first (its notebook, or make book).")
     return Run(
         path,
@@ -78,7 +87,7 @@ def find_recorded(experiment: Experiment) -> Path | None:
     Raises:
         ValueError: it is not whole.
     """
-    root, own = paths.recorded_root(experiment.profile), paths.runs_root() / experiment.profile / experiment.name
+    root, own = paths.recorded_root(experiment.profile), run_folder(experiment)
     if not root or not (root / experiment.name).is_dir() or (own / "environment.json").is_file():
         return None
     path = root / experiment.name
@@ -86,42 +95,93 @@ def find_recorded(experiment: Experiment) -> Path | None:
         raise ValueError(f"the recorded run {path} lacks {', '.join(absent)}; restore it, or set SERCORE_RECORDED=no.")
     if Experiment.from_file(path / "experiment.json").identity() != experiment.identity():
         return None
-    code = json.loads((path / "environment.json").read_text())["code"]
-    change = "" if code == code_fingerprint() else f" by other code ({code})"
-    print(f"{experiment.profile}/{path.name}: recorded{change}, not trained here (SERCORE_RECORDED=no trains it).")
+    code = relate_code(json.loads((path / "environment.json").read_text()), experiment.profile)
+    print(f"{experiment.profile}/{path.name}: recorded by {code}, not trained here (SERCORE_RECORDED=no trains it).")
     return path
+
+
+def relate_code(environment: dict, profile: str) -> str:
+    """Names the code that made a run, and says of today's: it is the same, or gives the same bytes, or is another."""
+    code, today, file = environment["code"], code_fingerprint(), paths.results_root() / profile / SAME
+    rows = pd.read_csv(file, dtype=str) if file.is_file() else pd.DataFrame(columns=["code", "reference", "run"])
+    if same := sorted(rows.query("code == @today and reference == @code")["run"]):
+        return f"code {code}; today's code gives the same bytes for {', '.join(same)}"
+    return f"code {code}" if code == today else f"other code ({code}{_name_changes(environment)})"
+
+
+@contextmanager
+def hold(path: Path) -> Iterator[None]:
+    """Keeps a run's folder for this process; another one waits for it and says for whom.
+
+    The lock is the system's and ends with its process, also by a kill. Where nothing can be written, there is none.
+    """
+    file, lock = path.with_name(f".{path.name}.lock"), None
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while not lock or not os.fstat(lock.fileno()).st_nlink:  # its holder has removed it
+            lock = open(file, "a+", encoding="utf-8")  # noqa: SIM115
+            _wait_for(lock)
+        lock.truncate(0)
+        print(f"process {os.getpid()} on {platform.node()}", end="", file=lock, flush=True)
+    try:
+        yield
+    finally:
+        if lock:
+            with lock, suppress(OSError):
+                file.unlink(missing_ok=True)
+                fcntl.flock(lock, fcntl.LOCK_UN)
 
 
 def claim(experiment: Experiment) -> Path:
-    """Makes runs/<profile>/<name> or goes on in it; sets aside what other code trained, refuses another experiment."""
-    path = paths.runs_root() / experiment.profile / experiment.name
-    begun = path / "environment.json"
-    if begun.is_file():
-        code = json.loads(begun.read_text())["code"]
-        if code == code_fingerprint():
-            _check_same(path, experiment)
-        else:
-            aside = path.with_name(f".{path.name}.{code}")
-            shutil.rmtree(aside, ignore_errors=True)
-            path.rename(aside)
-            print(f"{path} was trained by other code ({code}); kept as {aside.name}, training anew.")
-    if not begun.is_file():
+    """Makes runs/<profile>/<name> or goes on in it, for whoever holds it; refuses other settings.
+
+    What other code or data trained, or what is not whole, is set aside; what a kill left behind is removed.
+    """
+    path = run_folder(experiment)
+    finished = (path / LAST).is_file()
+    for part in path.glob(".*.part"):
+        part.unlink()
+    if finished:
+        shutil.rmtree(path / "checkpoints", ignore_errors=True)
+    data = {name: digest_corpus(name, experiment.root(name), experiment.calm) for name in experiment.corpora}
+    here = describe_environment() | {"threads": paths.count_threads(), "data": data}
+    absent = [name for name in FILES[: None if finished else 2] if not (path / name).is_file()]
+    reason = "" if absent else _find_change(json.loads((path / "environment.json").read_text()), here)
+    if absent and (finished or (path / "history.csv").is_file()):  # else it was only begun and holds nothing
+        reason = f"lacks {', '.join(absent)}"
+    if reason:
+        aside = path.with_name(f".{path.name}.{datetime.now(UTC):%Y%m%dT%H%M%S.%f}")
+        path.rename(aside)
+        print(f"{path} {reason}; kept as {aside.name}, training anew.")
+    elif not absent:
+        _check_same(path, experiment)
+    if reason or absent:
         paths.write_json(path / "experiment.json", asdict(experiment))
-        paths.write_json(begun, describe_environment())
+        paths.write_json(path / "environment.json", here)
     return path
 
 
+def run_folder(experiment: Experiment) -> Path:
+    """runs/<profile>/<name>, whether it is there or not."""
+    return paths.runs_root() / experiment.profile / experiment.name
+
+
+@contextmanager
+def explain_full_disk(path: str | Path) -> Iterator[None]:
+    """Makes one line of what a full disk raises, by itself or through safetensors, PyTorch and ONNX Runtime."""
+    try:
+        yield
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0]
+        if not FULL.search(str(error)) or "free space" in reason:
+            raise
+        where = "on its disk, or on that of temporary files (the variable TMPDIR names another)"
+        raise OSError(f"cannot write {path} ({reason}): free space {where}, and start again.") from None
+
+
 def code_fingerprint() -> str:
-    """Changes with any statement of `CODE`, not with comments or docstrings."""
-    digest = hashlib.sha1()
-    files = [file for pattern in CODE for file in sorted(paths.PACKAGE.glob(pattern)) if file.name not in APART]
-    for file in files:
-        tree = ast.parse(file.read_text(encoding="utf-8"))
-        for node in ast.walk(tree):
-            if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node):
-                node.body = node.body[1:]
-        digest.update(ast.dump(tree).encode())
-    return digest.hexdigest()[:12]
+    """Changes with any statement of `CODE`, not with comments or docstrings, nor with the version of Python."""
+    return hashlib.sha1(json.dumps(_digest_files()).encode()).hexdigest()[:12]
 
 
 def describe_environment() -> dict:
@@ -139,8 +199,49 @@ def describe_environment() -> dict:
         "packages": {name: version(name) for name in PACKAGES},
         "commit": commit,
         "code": code_fingerprint(),
+        "files": _digest_files(),
         "started": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _digest_files() -> dict[str, str]:
+    """Digests of the files of `CODE`, by their names in the package."""
+    files = sorted({file for pattern in CODE for file in paths.PACKAGE.glob(pattern) if file.name not in APART})
+    return {file.relative_to(paths.PACKAGE).as_posix(): digest_code(file) for file in files}
+
+
+def _name_changes(environment: dict) -> str:
+    """`: training/trainer.py`, the files that are not today's; "" where a run kept no digests of them."""
+    today = _digest_files()
+    then = environment.get("files", today)
+    changed = sorted(name for name in {*today, *then} if today.get(name) != then.get(name))
+    return f": {', '.join(changed)}" if changed else ""
+
+
+def _find_change(then: dict, now: dict) -> str:
+    """Says what a run was trained with that is another now, code or data; "" where it is all the same."""
+    if then["code"] != now["code"]:
+        return f"was trained by other code ({then['code']}{_name_changes(then)})"
+    for name, own in now["data"].items():
+        before = then.get("data", {}).get(name) or own  # older runs do not say
+        if own and own != before:
+            more = own["utterances"] - before["utterances"]
+            change = f"{more:+d} utterances" if more else "other files or labels"
+            return f"was trained on other data ({name} here: {change})"
+    return ""
+
+
+def _wait_for(lock: TextIO) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        lock.seek(0)
+        whose, log = lock.read() or "another process", Path(lock.name).with_name("progress.log")
+        line = f"waiting for {whose}, which has {lock.name}; where that is gone, remove the file and start again."
+        with open(log, "a", encoding="utf-8") as log:
+            print(line, file=log)
+        print(line, flush=True)
+        fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _check_same(path: Path, experiment: Experiment) -> None:

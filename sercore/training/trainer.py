@@ -14,6 +14,7 @@ import pandas as pd
 import torch
 import transformers
 from scipy.special import softmax
+from threadpoolctl import threadpool_limits
 from torch import nn
 
 from sercore import paths
@@ -27,7 +28,7 @@ from sercore.training.embeddings import pool_utterances
 from sercore.training.focal_loss import AdaptiveFocalLoss
 from sercore.training.model import build_classifier, build_regressor
 from sercore.training.regression_head import balance_corpora, choose_head, write_head
-from sercore.training.runs import LAST, Run, claim, find_recorded, read_run
+from sercore.training.runs import LAST, Run, claim, explain_full_disk, find_recorded, hold, read_run, run_folder
 
 POOL = 8  # batches that are sorted together by length
 SCORES = {"categorical": ("WA", "UA", "macro_f1"), "dimensional": ("CCC", *(f"CCC_{name}" for name in DIMENSIONS))}
@@ -46,17 +47,25 @@ def train(experiment: Experiment) -> Run:
     """
     if recorded := find_recorded(experiment):
         return read_run(recorded)
-    path = claim(experiment)
-    if not (path / LAST).is_file():
-        split, audio = load_split(experiment)
-        if audio is None:
-            needed = " and ".join(f"SERCORE_{name.upper()}" for name in experiment.corpora)
-            raise FileNotFoundError(f"{path.name} is not recorded, and training needs audio: set {needed}.")
-        transformers.set_seed(experiment.seed)
-        trainer = _build_trainer(experiment, path, split, audio)
-        trainer.train(resume_from_checkpoint=_last_checkpoint(path))
-        _write_results(trainer.model, experiment, path, split, audio)
+    path = run_folder(experiment)
+    with explain_full_disk(path), hold(path):
+        claim(experiment)
+        if not (path / LAST).is_file():
+            threads = json.loads((path / "environment.json").read_text())["threads"]
+            with threadpool_limits(threads):  # of BLAS and PyTorch: sums in another order are other numbers
+                _fit(experiment, path)
     return read_run(path)
+
+
+def _fit(experiment: Experiment, path: Path) -> None:
+    split, audio = load_split(experiment)
+    if audio is None:
+        needed = " and ".join(f"SERCORE_{name.upper()}" for name in experiment.corpora)
+        raise FileNotFoundError(f"{path.name} is not recorded, and training needs audio: set {needed}.")
+    transformers.set_seed(experiment.seed)
+    trainer = _build_trainer(experiment, path, split, audio)
+    trainer.train(resume_from_checkpoint=_last_checkpoint(path))
+    _write_results(trainer.model, experiment, path, split, audio)
 
 
 class EpochSampler(torch.utils.data.Sampler):

@@ -157,7 +157,7 @@ def test_production_split_is_the_same_for_the_same_seed(table):
 
 
 def test_production_never_has_identical_audio_on_both_sides(table):
-    """As CREMA-D's 1006_TIE_HAP_XX and 1006_TIE_NEU_XX: whichever side the shuffle puts them on, both train or neither."""
+    """As CREMA-D's 1006_TIE_HAP_XX and 1006_TIE_NEU_XX: wherever the shuffle puts them, both train or neither."""
     digests = [f"digest {row // 2}" for row in range(len(table))]
     together = production_split(table.assign(digest=digests))
     assert not set(together.train["digest"]) & set(together.test["digest"])

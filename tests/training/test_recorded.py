@@ -1,5 +1,8 @@
 """A recorded run is read where no run was begun: without weights, and without audio."""
 
+import hashlib
+import importlib.util
+import json
 import shutil
 
 import numpy as np
@@ -10,6 +13,7 @@ from sercore import paths
 from sercore.data import load_split, load_target, load_utterances
 from sercore.evaluation import fit_moments
 from sercore.experiment import Experiment
+from sercore.paths import PROJECT
 from sercore.training import embed, find_runs, read_head, read_moments, runs, train
 from sercore.training.embeddings import EMBEDDED, HEAD, MOMENTS
 
@@ -47,6 +51,71 @@ def test_a_recorded_run_is_read_and_says_that_other_code_made_it(recorded, capsy
     assert train(EXPERIMENT).path == recorded
     assert "recorded by other code (older), not trained here" in capsys.readouterr().out
     assert not paths.runs_root().exists()
+
+
+@pytest.fixture
+def record_same(recorded, monkeypatch):
+    """`record.py --same` of a run that today's code trained, with the recorded predictions or with others."""
+    spec = importlib.util.spec_from_file_location("record", PROJECT / "workflow" / "record.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    monkeypatch.setattr(module, "results_root", paths.results_root)
+
+    def note(predictions: str = "", **settings) -> str:
+        again = paths.runs_root() / "open" / EXPERIMENT.name
+        shutil.copytree(recorded, again, dirs_exist_ok=True)
+        paths.write_json(again / "experiment.json", vars(EXPERIMENT) | settings)
+        environment = {"code": runs.code_fingerprint(), "commit": "abc", "started": "2026-11-29T00:00:00+00:00"}
+        paths.write_json(again / "environment.json", environment)
+        with open(again / "predictions.csv", "a") as file:
+            file.write(predictions)
+        module.record_same(again)
+        shutil.rmtree(again)
+        return (paths.results_root() / "open" / runs.SAME).read_text()
+
+    return note
+
+
+def test_code_that_gives_the_same_bytes_is_noted_and_said_with_its_runs(recorded, record_same, capsys):
+    code = runs.code_fingerprint()
+    digest = hashlib.sha256((recorded / "predictions.csv").read_bytes()).hexdigest()
+    row = f"{code},older,{EXPERIMENT.name},{digest},abc,2026-11-29"
+    assert record_same() == record_same() == f"code,reference,run,sha256,commit,date\n{row}\n"
+    capsys.readouterr()
+    assert train(EXPERIMENT).path == recorded
+    said = f"recorded by code older; today's code gives the same bytes for {EXPERIMENT.name}, not trained here"
+    assert said in capsys.readouterr().out
+
+
+def test_what_is_noted_of_other_code_says_nothing_of_todays(recorded, record_same, monkeypatch, capsys):
+    record_same()
+    monkeypatch.setattr(runs, "code_fingerprint", lambda: "newer")
+    assert train(EXPERIMENT).path == recorded and "recorded by other code (older)" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("predictions", "settings", "reason"),
+    [("more", {}, "differ; .* is to be recorded anew"), ("", {"learning_rate": 1e-4}, "has other settings than")],
+)
+def test_other_bytes_and_other_settings_are_not_noted(record_same, predictions, settings, reason):
+    with pytest.raises(ValueError, match=reason):
+        record_same(predictions, **settings)
+    assert not (paths.results_root() / "open" / runs.SAME).exists()
+
+
+def test_the_code_of_the_recorded_run_needs_no_note(recorded, record_same):
+    paths.write_json(recorded / "environment.json", {"code": runs.code_fingerprint()})
+    with pytest.raises(ValueError, match="was trained by the code of the recorded run"):
+        record_same()
+
+
+def test_noted_digests_are_those_of_the_recorded_predictions():
+    """Rows for code of earlier recordings, whose predictions are gone, say nothing any more."""
+    for file in (PROJECT / "results").glob(f"*/{runs.SAME}"):
+        for row in pd.read_csv(file, dtype=str).itertuples():
+            run = file.parent / "runs" / row.run
+            if json.loads((run / "environment.json").read_text())["code"] == row.reference:
+                assert hashlib.sha256((run / "predictions.csv").read_bytes()).hexdigest() == row.sha256
 
 
 def test_it_counts_among_the_finished_ones(recorded):

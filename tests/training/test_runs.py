@@ -1,7 +1,15 @@
 """Run folders: whole or absent, one experiment each, nothing lost."""
 
 import json
+import multiprocessing
+import os
 import shutil
+import signal
+import subprocess
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -10,9 +18,11 @@ from sercore import paths
 from sercore.experiment import Experiment
 from sercore.paths import write_json
 from sercore.training import code_fingerprint, find_runs, read_run, runs
-from sercore.training.runs import claim
+from sercore.training.code_digest import digest_code
+from sercore.training.runs import claim, explain_full_disk, hold
 
-EXPERIMENT = Experiment.from_profile("demo", fold=2)
+NOWHERE = {"iemocap": "/nowhere", "cremad": "/nowhere"}  # corpora that are not here are not compared
+EXPERIMENT = Experiment.from_profile("demo", fold=2, roots=NOWHERE)
 
 
 @pytest.fixture
@@ -38,8 +48,8 @@ def test_a_run_reads_back_what_was_written(finished):
 
 
 def test_only_finished_runs_of_the_profile_itself_are_found(finished):
-    claim(Experiment.from_profile("demo", fold=3))  # begun, not finished
-    other = claim(Experiment.from_profile("demo", fold=2, epochs=1))
+    claim(Experiment.from_profile("demo", fold=3, roots=NOWHERE))  # begun, not finished
+    other = claim(Experiment.from_profile("demo", fold=2, epochs=1, roots=NOWHERE))
     for name in ("history.csv", "predictions.csv", "metrics.json"):
         shutil.copy(finished / name, other)
     assert [run.path for run in find_runs("demo")] == [finished]
@@ -100,6 +110,159 @@ def package(tmp_path, monkeypatch):
     copy = shutil.copytree(paths.PACKAGE, tmp_path / "sercore", ignore=shutil.ignore_patterns("__pycache__", "*.onnx"))
     monkeypatch.setattr(runs.paths, "PACKAGE", copy)
     return copy
+
+
+def test_another_run_of_other_code_names_the_files_that_changed(finished, package, capsys):
+    with open(package / "training" / "trainer.py", "a") as file:
+        file.write("\nCHANGED = 1\n")
+    claim(EXPERIMENT)
+    assert "was trained by other code (" in (said := capsys.readouterr().out) and ": training/trainer.py); kept" in said
+
+
+def test_a_run_of_code_that_kept_no_digests_is_read_and_set_aside(finished, capsys):
+    environment = read_run(finished).environment | {"code": "80a893c596b0"}
+    write_json(finished / "environment.json", {k: v for k, v in environment.items() if k not in ("files", "data")})
+    assert read_run(finished).environment["code"] == "80a893c596b0"
+    claim(EXPERIMENT)
+    assert "was trained by other code (80a893c596b0); kept" in capsys.readouterr().out
+
+
+@pytest.fixture
+def corpus(tmp_path, write_audio):
+    """Five speakers of CREMA-D with an utterance of each emotion."""
+    codes = ("ANG", "HAP", "NEU", "SAD")
+    return [write_audio(tmp_path / "cremad" / f"{1001 + n // 4}_DFA_{codes[n % 4]}_XX.wav") for n in range(20)]
+
+
+@pytest.mark.parametrize(
+    ("change", "said"), [("fewer", "-3 utterances"), ("more", "+1 utterances"), ("other", "other files or labels")]
+)
+def test_a_run_on_other_data_is_set_aside_and_the_difference_said(corpus, write_audio, capsys, change, said):
+    """The number of utterances, or the size of a file."""
+    experiment = replace(EXPERIMENT, primary="cremad", permanent="", roots={"cremad": str(corpus[0].parent)})
+    first = claim(experiment)
+    write_json(first / "metrics.json", {})
+    for name in ("history.csv", "predictions.csv"):
+        (first / name).touch()
+    for file in corpus[:3] if change == "fewer" else ():
+        file.unlink()
+    write_audio(corpus[0].with_name("1001_IEO_FEA_XX.wav"))  # of an emotion that is no class here
+    if change == "more":
+        write_audio(corpus[0].with_name("1001_IEO_SAD_XX.wav"))
+    if change == "other":
+        write_audio(corpus[0], seconds=0.2)
+    assert not (claim(experiment) / "metrics.json").exists()
+    assert f"was trained on other data (cremad here: {said}); kept" in capsys.readouterr().out
+    assert claim(experiment) == first and not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("lost", ["experiment.json", "environment.json"])
+def test_a_run_that_was_killed_as_it_began_begins_again(lost):
+    path = claim(EXPERIMENT)
+    (path / lost).unlink()
+    assert claim(EXPERIMENT) == path and (path / lost).is_file()
+    assert [*path.parent.glob(".*")] == [], "there was nothing to set aside"
+
+
+@pytest.mark.parametrize("lost", ["experiment.json", "environment.json", "predictions.csv"])
+def test_a_finished_run_that_lost_a_file_is_set_aside(finished, lost, capsys):
+    (finished / lost).unlink()
+    with pytest.raises(FileNotFoundError, match="holds no finished run; train it"):
+        read_run(finished)
+    assert not (claim(EXPERIMENT) / "metrics.json").exists()
+    assert f"lacks {lost}; kept as" in capsys.readouterr().out
+
+
+def test_what_a_kill_left_behind_goes(finished):
+    (finished / "checkpoints").mkdir()
+    (finished / ".metrics.json.99999.part").touch()
+    claim(EXPERIMENT)
+    assert not (finished / "checkpoints").exists() and not [*finished.glob(".*")]
+
+
+def keep(path, held):
+    with hold(path):
+        held.set()
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
+def test_a_second_process_waits_for_the_first_and_says_for_whom(tmp_path, capsys, end):
+    """However the first one ends, its lock ends with it."""
+    path, fork = tmp_path / "demo" / "run", multiprocessing.get_context("fork")
+    held = fork.Event()
+    holder = fork.Process(target=keep, args=(path, held))
+    holder.start()
+    assert held.wait(60)
+    threading.Timer(1, os.kill, (holder.pid, end)).start()
+    began = time.monotonic()
+    with hold(path):
+        assert time.monotonic() - began > 0.5
+    holder.join()
+    said = capsys.readouterr().out
+    assert said.startswith(f"waiting for process {holder.pid} on ") and f"{path.parent}/.run.lock" in said
+    assert (path.parent / "progress.log").read_text() == said
+    assert [file.name for file in path.parent.iterdir()] == ["progress.log"], "no lock is left"
+
+
+def test_a_lock_that_its_process_left_stops_nobody(tmp_path, capsys):
+    (tmp_path / ".run.lock").write_text("process 99999 on elsewhere")
+    with hold(tmp_path / "run"):
+        assert str(os.getpid()) in (tmp_path / ".run.lock").read_text()
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError(28, "No space left on device"),
+        RuntimeError("[enforce fail at inline_container.cc:672] . unexpected pos 64 vs 0\nframe #0"),
+        OSError(27, "File too large"),
+        FileNotFoundError(2, "No usable temporary directory found in ['/tmp']"),
+    ],
+    ids=str,
+)
+def test_a_full_disk_is_one_line_that_says_what_to_free(error):
+    with (
+        pytest.raises(OSError, match=r"^cannot write here .*: free space on its disk, .* TMPDIR .* again\.$") as found,
+        explain_full_disk("here"),
+    ):
+        raise error
+    assert "\n" not in str(found.value)
+
+
+def test_another_error_stays_as_it_is():
+    with pytest.raises(ValueError, match=r"^no number$"), explain_full_disk("here"):
+        raise ValueError("no number")
+
+
+SOURCE = '''"""Docstring."""
+class A:
+    """Docstring."""
+    size: int = 0x10
+async def f(x, *, y=None, **more):
+    """Docstring."""
+    return [f"{x:{y}.{1 + 2}f} {x!r} {'quoted'}", "a" "b", (lambda: ...)(), -1.5e-3, 1j, b"\\x00", "\\u3042"]  # why
+'''
+
+
+@pytest.mark.parametrize("python", ["python3.11", "python3.12", "python3.13", "python3.14"])
+def test_fingerprint_does_not_depend_on_the_version_of_python(python, tmp_path):
+    """Syntax trees differ: 3.12 has type parameters and empty texts in f-strings, 3.13 shows no empty fields.
+
+    The digest is what 3.11, 3.12 and 3.13 gave, each by itself.
+    """
+    found = [shutil.which(python), *Path.home().glob(f".pyenv/versions/{python[6:]}.*/bin/python")]
+    (tmp_path / "code.py").write_text(SOURCE)
+    folder = paths.PACKAGE / "training"
+    command = "from pathlib import Path; from code_digest import digest_code; print(digest_code(Path('code.py')))"
+    for interpreter in filter(None, found):
+        run = [interpreter, "-c", command]
+        done = subprocess.run(run, cwd=tmp_path, env={"PYTHONPATH": str(folder)}, capture_output=True, text=True)
+        if done.returncode == 0 or "SyntaxError" in done.stderr:
+            assert done.stdout.strip() == digest_code(tmp_path / "code.py") == "5630268b5d79", done.stderr
+            return
+    pytest.skip(f"no {python} here")
 
 
 def test_fingerprint_changes_with_all_that_numbers_depend_on(package):

@@ -35,10 +35,12 @@ def reference(settings, tmp_path_factory):
     return finish(start(settings, tmp_path_factory.mktemp("reference")))[0]
 
 
-def start(settings, runs_root, **variables) -> subprocess.Popen:
+def start(settings, runs_root, stderr=None, **variables) -> subprocess.Popen:
+    """A variable that is None is not set."""
     environment = os.environ | {"SERCORE_RUNS": str(runs_root), "OMP_NUM_THREADS": "1"} | variables
+    environment = {name: value for name, value in environment.items() if value is not None}
     command = [sys.executable, str(Path(__file__).with_name("train_demo.py")), json.dumps(settings)]
-    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=stderr, text=True)
     process.runs_root = Path(runs_root)
     return process
 
@@ -63,6 +65,45 @@ def test_run_has_every_file_and_no_checkpoint_left(reference):
     names = {file.name for file in reference.iterdir()}
     assert names == {"experiment.json", "environment.json", "history.csv", "predictions.csv", "metrics.json", "model"}
     assert (reference / "model" / "model.safetensors").is_file()
+
+
+@pytest.fixture(scope="module")
+def twice(settings, tmp_path_factory):
+    """Two processes on one run at once, by as many threads as training takes by itself; what each printed."""
+    root = tmp_path_factory.mktemp("twice")
+    both = [start(settings, root, OMP_NUM_THREADS=None) for _ in range(2)]
+    printed = [process.communicate()[0] for process in both]
+    return only_run(root), printed
+
+
+def test_two_processes_on_one_run_train_it_once(twice):
+    _, (one, other) = twice
+    assert sorted([one.count("· epoch"), other.count("· epoch")]) == [0, 4]
+    assert sorted(["waiting for process" in one, "waiting for process" in other]) == [False, True]
+
+
+def test_cores_do_not_change_the_numbers(twice, reference):
+    """One thread, unless OMP_NUM_THREADS says otherwise: sums in another order are other numbers."""
+    run, _ = twice
+    assert json.loads((run / "environment.json").read_text())["threads"] == 1
+    for name in ("predictions.csv", "metrics.json"):
+        assert (run / name).read_bytes() == (reference / name).read_bytes()
+
+
+def test_a_full_disk_while_training_is_one_line(settings, reference, tmp_path):
+    """A disk of 200 KiB, on which the first checkpoint has no room; root alone can mount one."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", disk], capture_output=True).returncode:
+        pytest.skip("no small disk can be mounted here")
+    try:
+        cache = {"SERCORE_CACHE": str(reference.parents[1] / "cache")}
+        process = start(settings, disk, stderr=subprocess.PIPE, **cache)
+        lines = process.communicate()[1].splitlines()
+        assert process.returncode == 1 and lines[-1].startswith(f"OSError: cannot write {disk}/demo/iemocap-fold1 (")
+        assert "free space on its disk, or on that of temporary files" in lines[-1]
+    finally:
+        subprocess.run(["umount", disk], check=True)
 
 
 def test_history_has_a_row_per_epoch(reference):

@@ -1,7 +1,10 @@
 """The corpora by name, each described by the one SPEC of its module, and the one way to read them into a table."""
 
+import hashlib
+import json
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -81,13 +84,7 @@ def load_corpus(
         ValueError: unknown corpus, unknown choice for calm, no usable utterance, or fewer than five speakers.
         FileNotFoundError: no folder, or none that holds the corpus.
     """
-    for setting, value, choices in (("corpus", name, CORPORA), ("calm", calm, CHOICES["calm"])):
-        if value not in choices:
-            raise ValueError(f"unknown {setting} {value!r}; choose one of {', '.join(choices)}.")
-    spec = CORPORA[name]
-    if str(root) == "synthetic":
-        root = write_corpus(name, paths.synthetic_root() / name)
-    folder = paths.corpus_root(name, spec.markers, str(root))
+    spec, folder = _find(name, root, calm)
     rows, left_out = _read(spec, folder, calm, kept)
     if not rows:
         reasons = "; ".join(f"{reason}: {len(names)}" for reason, names in left_out.items())
@@ -98,6 +95,32 @@ def load_corpus(
     table = table[[*COLUMNS, *table.columns.difference(COLUMNS, sort=False)]]
     table.attrs["left_out"] = left_out
     return table
+
+
+def digest_corpus(name: str, root: str | Path = "", calm: str = "neutral") -> dict:
+    """What tells one copy of a corpus from another: its number of utterances, a digest of file sizes and labels.
+
+    Arguments as of `load_corpus`. No audio is opened; {} where the corpus is not here.
+    """
+    try:
+        spec, folder = _find(name, root, calm)
+    except FileNotFoundError:
+        return {}
+    labels, rows = spec.read_labels(folder)[0] if spec.read_labels else None, []
+    for utterance, path in find_audio(folder, spec.folders).items():
+        with suppress(ValueError):  # no utterance of these emotions
+            label = {} if labels is None else labels.get(utterance)
+            rows.append([utterance, path.stat().st_size, _describe(spec, utterance, label, calm, EMOTIONS)])
+    return {"utterances": len(rows), "digest": hashlib.sha1(json.dumps(rows).encode()).hexdigest()[:12]}
+
+
+def _find(name: str, root: str | Path, calm: str) -> tuple[CorpusSpec, Path]:
+    for setting, value, choices in (("corpus", name, CORPORA), ("calm", calm, CHOICES["calm"])):
+        if value not in choices:
+            raise ValueError(f"unknown {setting} {value!r}; choose one of {', '.join(choices)}.")
+    if str(root) == "synthetic":
+        root = write_corpus(name, paths.synthetic_root() / name)
+    return CORPORA[name], paths.corpus_root(name, CORPORA[name].markers, str(root))
 
 
 def _read(spec: CorpusSpec, folder: Path, calm: str, kept: tuple[str, ...]) -> tuple[list[dict], LeftOut]:
