@@ -76,6 +76,7 @@ show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHE
 
 # %% tags=["hide-output"]
 split, audio = load_split(experiment)
+torch.manual_seed(experiment.seed)  # the same random weights each time, so that their files are kept
 model, run = build_classifier(experiment.geometry).eval(), train(experiment)
 folder = paths.runs_root() / experiment.profile / f"geometry-{experiment.geometry}"
 here = is_here(run.path, audio)  # else what is recorded is shown

@@ -19,6 +19,7 @@ from sercore.export.waveform_model import Graph
 from sercore.paths import whole_file
 from sercore.training import Run, code_fingerprint, load_classifier
 from sercore.training.log_mel_classifier import LogMelClassifier
+from sercore.training.runs import explain_full_disk
 
 OPSET, IR = 17, 8  # the oldest opset with layer normalization as one operator, and the oldest IR that has it
 PREPROCESSING = (
@@ -114,7 +115,8 @@ def _traced(graph: Graph) -> ModelProto:
     axes = {"waveform": rows | {1: "samples"}} | dict.fromkeys(names, rows)
     settings = {"opset_version": OPSET, "dynamic_axes": axes, "input_names": ["waveform"], "output_names": names}
     kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
+    full = explain_full_disk("the traced model")
+    with full, tempfile.TemporaryDirectory() as folder, warnings.catch_warnings(action="ignore"):
         traced, folded = Path(folder, "traced.onnx"), Path(folder, "folded.onnx")
         torch.onnx.export(graph.eval(), (waveform,), traced, dynamo=False, **settings, **kept)
         optimize_model(traced, folded)

@@ -1,5 +1,6 @@
 """From an exported file to smaller and faster ones: schemes, built on ONNX Runtime's quantizers."""
 
+import hashlib
 import json
 import logging
 import tempfile
@@ -13,7 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 import onnx
+import onnxruntime
 import pandas as pd
+import torch
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, NodeProto, numpy_helper
 from onnxruntime.quantization import QuantType, quantize_dynamic, quantize_static
@@ -26,9 +29,13 @@ from sercore.audio_files import read_audio
 from sercore.data import Split, shared_speakers
 from sercore.export.onnx_export import IR, export_onnx
 from sercore.export.weight_packing import BLOCK, pack
-from sercore.paths import whole_file
+from sercore.paths import PACKAGE, whole_file, write_json
 from sercore.training import Run
+from sercore.training.code_digest import digest_code
+from sercore.training.runs import LAST, explain_full_disk
 
+# The code that files of a model are made by.
+CODE = ("export/onnx_export.py", "export/quantization.py", "export/w*.py", "data/preprocessing.py", "training/log*.py")
 MIN_UTTERANCES = 150  # least that calibrate
 # How the range of an activation is found: the extremes over all utterances, the mean of each utterance's extremes,
 # all but the outermost 0.01 % of the values, or what loses least entropy. Strides of 1 keep one utterance in memory.
@@ -155,7 +162,7 @@ def _paper(model: ModelProto, reduce_range: bool, **_) -> dict:
 
 
 def _apply(quantizer: Callable, model: ModelProto, **settings) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    with explain_full_disk("quantized weights"), tempfile.TemporaryDirectory() as folder:
         file = Path(folder, "model.onnx")
         onnx.save(model, file)
         quantizer(file, file, **settings)  # from a file: a model in memory comes out in other bytes
@@ -225,14 +232,29 @@ CALIBRATED = tuple(name for name, scheme in SCHEMES.items() if scheme.calibrated
 
 
 def write_scheme_files(source: Run | PreTrainedModel, folder: str | Path, calibration: Sequence) -> dict[str, Path]:
-    """Writes <scheme>.onnx for every scheme, from what `export_onnx` takes; files that are there are kept."""
+    """Writes <scheme>.onnx for every scheme, from what `export_onnx` takes; kept while what they are made of stays."""
     files = {scheme: Path(folder, f"{scheme}.onnx") for scheme in SCHEMES}
-    if not files["fp32"].is_file():
-        export_onnx(source, files["fp32"])
+    origin, notes = _digest_origin(source, calibration), Path(folder, "made_of.json")
+    made = json.loads(notes.read_text()) if notes.is_file() else {}
     for scheme, file in files.items():
-        if not file.is_file():
-            quantize(files["fp32"], scheme, file, calibration)
+        parts = [origin, SCHEMES[scheme].recipe]
+        if not file.is_file() or made.get(scheme) != parts:
+            export_onnx(source, file) if scheme == "fp32" else quantize(files["fp32"], scheme, file, calibration)
+            made[scheme] = parts
+            write_json(notes, made)
     return files
+
+
+def _digest_origin(source: Run | PreTrainedModel, calibration: Sequence) -> str:
+    """Changes with a model, what calibrates it, the code that writes its files, and the runtimes."""
+    versions = [module.__version__ for module in (onnx, onnxruntime, torch)]
+    parts = [*versions, *(digest_code(file) for pattern in CODE for file in sorted(PACKAGE.glob(pattern)))]
+    if isinstance(source, Run):
+        parts += [(source.path / name).read_bytes() for name in ("model/model.safetensors", "model/config.json", LAST)]
+    else:
+        parts += [repr(source.config), *(one.numpy(force=True) for one in source.state_dict().values())]
+    parts = [one if isinstance(one, bytes) else np.asarray(one).tobytes() for one in (*parts, *(calibration or ()))]
+    return hashlib.sha1(b"".join(parts)).hexdigest()[:12]
 
 
 def _layers(model: ModelProto, operators: Collection[str]) -> list[str]:

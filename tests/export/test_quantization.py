@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from collections import Counter
 from itertools import product
 
@@ -25,6 +26,7 @@ from sercore.export import (
     write_scheme_files,
 )
 from sercore.labels import EMOTIONS
+from sercore.paths import PACKAGE
 
 RATE = 16_000  # Hz
 SHIPPED = [name for name, scheme in SCHEMES.items() if scheme.steps and not scheme.control]
@@ -156,14 +158,33 @@ def test_distilhubert_keeps_within_its_bytes(random_model, tmp_path, monkeypatch
     assert sizes["w8a8-conv"] <= 23 * 2**20 and sizes["w8w4"] <= 16_000_000
 
 
-def test_scheme_is_added_in_one_place(files, calibration, tmp_path, monkeypatch):
+def test_scheme_is_added_in_one_place(files, random_model, calibration, tmp_path, monkeypatch):
     monkeypatch.setitem(SCHEMES, "w8-gelu", Scheme("w8 and GELU", (*SCHEMES["w8"].steps, *SCHEMES["w8a8"].steps[1:])))
-    for name, file in files.items():
-        (tmp_path / f"{name}.onnx").write_bytes(file.read_bytes())
-    found = write_scheme_files(None, tmp_path, calibration)
+    shutil.copytree(files["fp32"].parent, tmp_path, dirs_exist_ok=True)
+    before = {name: (tmp_path / f"{name}.onnx").stat().st_mtime_ns for name in files}
+    found = write_scheme_files(random_model("tiny", GAINS["tiny"]), tmp_path, calibration)
+    assert {name: found[name].stat().st_mtime_ns for name in files} == before, "the others are kept"
     assert list(found) == [*files, "w8-gelu"] and metadata(found["w8-gelu"])["scheme"] == "w8-gelu"
     assert operators(found["w8-gelu"])["Gelu"] and operators(found["w8-gelu"])["DequantizeLinear"]
     assert all(isinstance(scheme.recipe, str) and scheme.recipe for scheme in SCHEMES.values())
+
+
+@pytest.mark.parametrize("changed", ["weights", "recipe", "opset"])
+def test_a_kept_file_is_made_anew_when_what_it_is_made_of_changes(changed, random_model, tmp_path, monkeypatch):
+    """Weights and code (the opset is a constant of it) are in all files, a recipe in its own."""
+    monkeypatch.setattr(quantization, "SCHEMES", {name: SCHEMES[name] for name in ("fp32", "w8")})
+    package = shutil.copytree(PACKAGE, tmp_path / "sercore", ignore=shutil.ignore_patterns("models", "*.onnx"))
+    monkeypatch.setattr(quantization, "PACKAGE", package)
+    files = write_scheme_files(random_model("tiny"), tmp_path / "onnx", ())
+    before = {name: file.stat().st_mtime_ns for name, file in files.items()}
+    if changed == "recipe":
+        monkeypatch.setitem(quantization.SCHEMES, "w8", SCHEMES["w8"]._replace(recipe="another"))
+    if changed == "opset":
+        file = package / "export" / "onnx_export.py"
+        file.write_text(file.read_text().replace("OPSET, IR = 17, 8", "OPSET, IR = 18, 8"))
+    write_scheme_files(random_model("tiny", 21 if changed == "weights" else 20), tmp_path / "onnx", ())
+    anew = {name for name, file in files.items() if file.stat().st_mtime_ns != before[name]}
+    assert anew == ({"w8"} if changed == "recipe" else {"fp32", "w8"})
 
 
 @pytest.mark.parametrize("scheme", ["w8", "w8a8-conv", "w8a8"])
