@@ -8,6 +8,7 @@ import platform
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -31,6 +32,7 @@ FILES = ("experiment.json", "environment.json", "history.csv", "predictions.csv"
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
 # Of it, what makes a backbone (a run depends on its weights, not on how they came about) and what keeps runs.
 APART = ("distillation.py", "runs.py", "code_digest.py")
+TRIES = 50  # at a run's lock, in 5 s, before it is said whose it is: reading a finished run takes less
 SAME = "same_numbers.csv"  # beside recorded runs: code that was run anew and gave the bytes of recorded predictions
 # What Python, safetensors and PyTorch call a full disk.
 FULL = re.compile("No space left|quota exceeded|File too large|No usable temporary|PytorchStream|inline_container")
@@ -232,16 +234,18 @@ def _find_change(then: dict, now: dict) -> str:
 
 
 def _wait_for(lock: TextIO) -> None:
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        lock.seek(0)
-        whose, log = lock.read() or "another process", Path(lock.name).with_name("progress.log")
-        line = f"waiting for {whose}, which has {lock.name}; where that is gone, remove the file and start again."
-        with open(log, "a", encoding="utf-8") as log:
-            print(line, file=log)
-        print(line, flush=True)
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    for _ in range(TRIES):
+        try:
+            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            time.sleep(0.1)
+    lock.seek(0)
+    whose, log = lock.read() or "another process", Path(lock.name).with_name("progress.log")
+    line = f"waiting for {whose}, which has {lock.name}; where that is gone, remove the file and start again."
+    with open(log, "a", encoding="utf-8") as log:
+        print(line, file=log)
+    print(line, flush=True)
+    fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _check_same(path: Path, experiment: Experiment) -> None:

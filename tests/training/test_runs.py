@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 from sercore import paths
+from sercore.data import digest_corpus
 from sercore.experiment import Experiment
 from sercore.paths import write_json
 from sercore.training import code_fingerprint, find_runs, read_run, runs
@@ -156,6 +157,18 @@ def test_a_run_on_other_data_is_set_aside_and_the_difference_said(corpus, write_
     assert claim(experiment) == first and not capsys.readouterr().out
 
 
+def test_other_labels_are_other_data(tmp_path, write_audio):
+    """Those of IEMOCAP stand in files of their own."""
+    write_audio(tmp_path / "Session1/sentences/wav/Ses01F_impro01/Ses01F_impro01_F000.wav")
+    file = tmp_path / "Session1/dialog/EmoEvaluation/Ses01F_impro01.txt"
+    file.parent.mkdir(parents=True)
+    digests = []
+    for code in ("neu", "sad", "fru"):  # frustration is no class here
+        file.write_text(f"[6.2901 - 8.2357]\tSes01F_impro01_F000\t{code}\t[2.5000, 2.5000, 2.5000]\n")
+        digests.append(digest_corpus("iemocap", tmp_path))
+    assert [one["utterances"] for one in digests] == [1, 1, 0] and digests[0] != digests[1]
+
+
 @pytest.mark.parametrize("lost", ["experiment.json", "environment.json"])
 def test_a_run_that_was_killed_as_it_began_begins_again(lost):
     path = claim(EXPERIMENT)
@@ -187,8 +200,9 @@ def keep(path, held):
 
 
 @pytest.mark.parametrize("end", [signal.SIGTERM, signal.SIGKILL])
-def test_a_second_process_waits_for_the_first_and_says_for_whom(tmp_path, capsys, end):
+def test_a_second_process_waits_for_the_first_and_says_for_whom(tmp_path, monkeypatch, capsys, end):
     """However the first one ends, its lock ends with it."""
+    monkeypatch.setattr(runs, "TRIES", 2)
     path, fork = tmp_path / "demo" / "run", multiprocessing.get_context("fork")
     held = fork.Event()
     holder = fork.Process(target=keep, args=(path, held))
