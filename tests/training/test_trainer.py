@@ -100,7 +100,7 @@ def test_a_full_disk_while_training_is_one_line(settings, reference, tmp_path):
         cache = {"SERCORE_CACHE": str(reference.parents[1] / "cache")}
         process = start(settings, disk, stderr=subprocess.PIPE, **cache)
         lines = process.communicate()[1].splitlines()
-        assert process.returncode == 1 and lines[-1].startswith(f"OSError: cannot write {disk}/demo/iemocap-fold1 (")
+        assert process.returncode == 1 and lines[-1].startswith(f"OSError: cannot write {disk}/demo/iemocap-fold1")
         assert "free space on its disk, or on that of temporary files" in lines[-1]
     finally:
         subprocess.run(["umount", disk], check=True)
