@@ -1,6 +1,5 @@
 """A run: one folder with all that later pages need, each file whole or absent."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -8,17 +7,16 @@ import platform
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TextIO
 
 import pandas as pd
 import torch
+from filelock import SoftFileLock, Timeout
 
 from sercore import paths
 from sercore.data import digest_corpus
@@ -32,7 +30,7 @@ FILES = ("experiment.json", "environment.json", "history.csv", "predictions.csv"
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
 # Of it, what makes a backbone (a run depends on its weights, not on how they came about) and what keeps runs.
 APART = ("distillation.py", "runs.py", "code_digest.py")
-TRIES = 50  # at a run's lock, in 5 s, before it is said whose it is: reading a finished run takes less
+PATIENCE = 5  # seconds at a run's lock, before it is said whose it is: reading a finished run takes less
 SAME = "same_numbers.csv"  # beside recorded runs: code that was run anew and gave the bytes of recorded predictions
 # What Python, safetensors and PyTorch call a full disk.
 FULL = re.compile("No space left|quota exceeded|File too large|No usable temporary|PytorchStream|inline_container")
@@ -113,25 +111,28 @@ def relate_code(environment: dict, profile: str) -> str:
 
 @contextmanager
 def hold(path: Path) -> Iterator[None]:
-    """Keeps a run's folder for this process; another one waits for it and says for whom.
+    """Keeps a run's folder for this process; another one waits for it, and says for whom.
 
-    The lock is the system's and ends with its process, also by a kill. Where nothing can be written, there is none.
+    A lock whose process has ended on this machine, even by a kill, holds nobody up. Where nothing can be written, there
+    is none.
     """
-    file, lock = path.with_name(f".{path.name}.lock"), None
-    with suppress(OSError):
+    lock = SoftFileLock(path.with_name(f".{path.name}.lock"))
+    with suppress(OSError):  # Timeout, too, is one
         path.parent.mkdir(parents=True, exist_ok=True)
-        while not lock or not os.fstat(lock.fileno()).st_nlink:  # its holder has removed it
-            lock = open(file, "a+", encoding="utf-8")  # noqa: SIM115
-            _wait_for(lock)
-        lock.truncate(0)
-        print(f"process {os.getpid()} on {platform.node()}", end="", file=lock, flush=True)
+        with suppress(Timeout):
+            lock.acquire(timeout=PATIENCE)
+        if not lock.is_locked:
+            process, host, *_ = Path(lock.lock_file).read_text().split()
+            whose = f"waiting for process {process} on {host}, which has {path.name}"
+            line = f"{whose}; where that is gone, remove {lock.lock_file} and start again."
+            with open(path.with_name("progress.log"), "a", encoding="utf-8") as log:
+                print(line, file=log)
+            print(line, flush=True)
+            lock.acquire()
     try:
         yield
     finally:
-        if lock:
-            with lock, suppress(OSError):
-                file.unlink(missing_ok=True)
-                fcntl.flock(lock, fcntl.LOCK_UN)
+        lock.release()
 
 
 def claim(experiment: Experiment) -> Path:
@@ -231,21 +232,6 @@ def _find_change(then: dict, now: dict) -> str:
             change = f"{more:+d} utterances" if more else "other files or labels"
             return f"was trained on other data ({name} here: {change})"
     return ""
-
-
-def _wait_for(lock: TextIO) -> None:
-    for _ in range(TRIES):
-        try:
-            return fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            time.sleep(0.1)
-    lock.seek(0)
-    whose, log = lock.read() or "another process", Path(lock.name).with_name("progress.log")
-    line = f"waiting for {whose}, which has {lock.name}; where that is gone, remove the file and start again."
-    with open(log, "a", encoding="utf-8") as log:
-        print(line, file=log)
-    print(line, flush=True)
-    fcntl.flock(lock, fcntl.LOCK_EX)
 
 
 def _check_same(path: Path, experiment: Experiment) -> None:
