@@ -70,6 +70,15 @@ def test_an_utterance_is_predicted_alike_in_any_company(script, table, toned):
     np.testing.assert_allclose(one[0], all_of_them[0], rtol=0.02, atol=0.02)  # bfloat16 has three digits
 
 
+def test_the_file_that_is_timed_is_the_network_alone(script, tmp_path):
+    """460,740 numbers of four bytes, and a little more for the graph."""
+    mfcc = script.Mfcc()(torch.zeros(1, script.SAMPLES))
+    session = script.export_network(tmp_path / "network.onnx", mfcc)
+    (logits,) = session.run(None, {session.get_inputs()[0].name: mfcc.numpy()})
+    assert logits.shape == (1, len(EMOTIONS))
+    assert (tmp_path / "network.onnx").stat().st_size == pytest.approx(4 * 460_740, rel=0.02)
+
+
 def test_random_folds_have_the_sizes_of_the_others_and_share_speakers(script, table):
     known, new = script.shuffle_split(table, 2), loso_split(table, 2)
     assert {name: len(part) for name, part in known.parts.items()} == {
