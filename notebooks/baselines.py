@@ -206,7 +206,7 @@ show_table(leak, "LIGHT-SERNET on RAVDESS: UA, and points over the honest protoc
 # %% [markdown]
 # ## What it costs
 #
-# For eight seconds of audio on one thread. Hand-made features are not cheap: openSMILE computes them frame by frame.
+# Of one thread, for eight seconds of audio, LIGHT-SERNET's untrimmed. openSMILE computes frame by frame: not cheap.
 
 # %% tags=["hide-input"]
 networks = ["frozen backbone, SVM", "base, fine-tuned", "small, distilled"]
@@ -223,8 +223,8 @@ for system, row in own.iterrows():
     axis.text(row["median"], row["UA_low"] - 0.005, system, ha="center", va="top", fontsize=12)
 axis.set(xscale="log", xlim=(5, 400), ymargin=0.15, xlabel="milliseconds for 8 s", ylabel="UA on new speakers")
 alt = f"Milliseconds and UA: {own[['median', 'UA']].round(2).T.to_dict('list')}."
-drawn = show_figure(figure, "What a system costs, and what it is worth; of networks, from results/open.", alt)
-page.stack(drawn, show_table(own.drop(columns="case").rename_axis(None), "UA, size, work, milliseconds and quartiles."))
+drawn = show_figure(figure, "Cost (processor time; of the frozen backbone, elapsed) and worth; from results/open.", alt)
+page.stack(drawn, show_table(own.drop(columns="case").rename_axis(None), "UA, size, work, milliseconds, quartiles."))
 
 # %% tags=["remove-cell"]
 page.glue(origin=page.format_origin(experiment), home=home, tuned=wide.loc[next(iter(systems)), HOME])
