@@ -39,8 +39,8 @@ from sercore.paths import runs_root, whole_file
 from sercore.runtime import EmotionClassifier
 from sercore.training import AdaptiveFocalLoss
 
-# From the settings in the authors' repository, but for the lowest frequency (80 Hz there, 40 Hz by the description, as is
-# the Hamming window); not checked against the printed paper. That the last two pools are over time alone is our choice,
+# From the settings in the authors' repository, but for the lowest frequency (80 Hz there, 40 Hz as described, like the
+# Hamming window); not checked against the printed paper. That the last two pools are over time alone is our choice,
 # on which the number of parameters does not depend.
 WINDOW, HOP, LOWEST, HIGHEST = 1024, 256, 40, 7600  # samples, samples, Hz, Hz
 MEL_BINS, COEFFICIENTS, FLOOR = 128, 40, 1e-6  # the floor of the logarithm is ours
