@@ -21,7 +21,7 @@ else
 WARM = export JUPYTER_PATH="$(CURDIR)/workflow" OMP_NUM_THREADS=1; kernels=;
 endif
 
-.PHONY: book demo open small paper test lint notebooks kaggle jupyter results benchmark ship clean
+.PHONY: book demo open small paper test faults lint notebooks kaggle jupyter results benchmark ship clean
 
 demo: PROFILE = demo
 book open: PROFILE = open
@@ -46,6 +46,10 @@ test: lint
 	$(BIN)/python -m pytest
 	@$(WARM) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name warm notebooks; \
 	status=$$?; kill $$kernels; exit $$status
+
+# What is cut, damaged, full, killed or hostile: what was injected, how often, and how often it was lost.
+faults: $(READY)
+	$(BIN)/python -m pytest -q -m fault
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -13,6 +13,42 @@ from sercore.demo import write_corpus
 from sercore.labels import EMOTIONS
 
 
+def pytest_collection_modifyitems(items):
+    """What is injected goes into the reports."""
+    for item in items:
+        if mark := item.get_closest_marker("fault"):
+            item.user_properties.append(("fault", mark.args[0]))
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Of `make faults`: what was injected, how often, and how often it was lost: neither noticed nor survived."""
+    if config.option.markexpr != "fault":
+        return
+    rows = []
+    for outcome in ("passed", "failed", "error", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            counts = dict(report.user_properties)
+            times, lost = (0, 0) if outcome == "skipped" else (1, int(outcome != "passed"))
+            row = {"injected": counts["fault"], "times": counts.get("times", times), "lost": counts.get("lost", lost)}
+            rows.append(row | {"tests skipped": int(outcome == "skipped")})
+    if rows:
+        table = pd.DataFrame(rows).groupby("injected", sort=False).sum().reset_index()
+        terminalreporter.section("faults")
+        terminalreporter.write_line(table.to_string(index=False))
+
+
+@pytest.fixture
+def count_faults(record_property) -> Callable:
+    """Takes a list with an entry for each fault, True where it was lost; none may be."""
+
+    def count(lost: list[bool]) -> None:
+        record_property("times", len(lost))
+        record_property("lost", sum(lost))
+        assert lost and not any(lost)
+
+    return count
+
+
 @pytest.fixture(autouse=True)
 def own_runs(tmp_path, monkeypatch):
     """No test reads or writes the project's runs, and none leaves variables behind."""

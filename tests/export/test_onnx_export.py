@@ -198,6 +198,7 @@ def test_mistakes_are_named_in_one_line(finished, random_model, tmp_path):
     assert not file.exists()
 
 
+@pytest.mark.fault("full disk")
 def test_write_that_fails_leaves_the_old_file_and_nothing_else(random_model, tmp_path, monkeypatch):
     def save_half(proto, part):
         Path(part).write_bytes(b"half")

@@ -113,6 +113,7 @@ def test_history_has_a_row_per_epoch(reference):
     assert table.notna().all(axis=None)
 
 
+@pytest.mark.fault("killed training")
 def test_killed_run_goes_on_and_ends_with_the_same_numbers(settings, reference, tmp_path):
     process = start(settings, tmp_path)
     epochs = (line for line in process.stdout if "· epoch" in line)
@@ -129,6 +130,7 @@ def test_killed_run_goes_on_and_ends_with_the_same_numbers(settings, reference, 
     assert (tmp_path / "demo" / "progress.log").read_text().splitlines(keepends=True)[:2] == first
 
 
+@pytest.mark.fault("killed training")
 def test_killed_adapter_goes_on_and_ends_with_the_same_numbers(settings, tiny_whisper, tmp_path):
     """Adapter, interpolation, refitted head: what a kill may interrupt beside the plain run's."""
     settings = settings | {"backbone": "whisper-base", "adapter_rank": 4, "interpolation": 0.5, "head": "regression"}
@@ -225,6 +227,7 @@ def test_it_learns_the_synthetic_ratings(dimensional):
     assert history(dimensional)["CCC_activation"].max() > 0.4
 
 
+@pytest.mark.fault("cut checkpoint")
 def test_cut_off_checkpoint_is_skipped(tmp_path):
     for step, state in ((2, '{"global_step": 2}'), (10, '{"global_'), (30, None)):
         folder = tmp_path / "checkpoints" / f"checkpoint-{step}"
