@@ -94,7 +94,7 @@ def _write_cache(table: pd.DataFrame, folder: Path, workers: int) -> None:
 def _prepare(row: dict) -> dict:
     try:
         recorded = audio_files.read_audio(row["path"])
-    except (OSError, ValueError) as error:
+    except Exception as error:  # whatever a file does to its decoder, the corpus goes on without it
         problem = name_problem(row["path"], error)
         return {"waveform": np.zeros(0, np.float32), "seconds": 0.0, "peak": 0.0, "digest": "", "problem": problem}
     waveform, peak = preprocessing.preprocess(recorded), float(np.abs(recorded).max())

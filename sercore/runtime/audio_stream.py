@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from sercore.audio_files import PIECE, open_audio
+from sercore.audio_files import LOUDEST, PIECE, open_audio
 
 FULL_SCALE = {"int16": 2**15, "int32": 2**31}
 
@@ -31,7 +31,7 @@ def check_waveform(samples) -> np.ndarray:
     """Float32 (samples,) from floats of any level, int16 or int32; none at all are no mistake.
 
     Raises:
-        ValueError: channels, another shape or type, or numbers that are not finite.
+        ValueError: channels, another shape or type, or numbers that are not finite or above `LOUDEST`.
     """
     samples = np.asarray(samples)
     shape, kind = samples.shape, samples.dtype
@@ -42,8 +42,8 @@ def check_waveform(samples) -> np.ndarray:
     if kind.kind != "f" and kind.name not in FULL_SCALE:
         raise ValueError(f"audio is of the type {kind}; give floats, int16 or int32.")
     waveform = (samples / FULL_SCALE.get(kind.name, 1)).astype(np.float32)
-    if not np.isfinite(waveform).all():
-        raise ValueError("audio holds values that are not finite.")
+    if not np.abs(waveform).max(initial=0) <= LOUDEST:
+        raise ValueError("audio holds values that are not finite, or above 1e10.")
     return waveform
 
 

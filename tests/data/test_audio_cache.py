@@ -61,6 +61,7 @@ def test_edited_preprocess_never_gives_old_audio(tmp_path, monkeypatch):
     np.testing.assert_array_equal(cache_audio(table)[1][0]["waveform"], -before)
 
 
+@pytest.mark.fault("processes that write one cache at once")
 def test_several_processes_may_fill_it_at_once(tmp_path):
     table = corpus_of(tmp_path, **{f"u{number}": TONE for number in range(6)})
     with ProcessPoolExecutor(3) as pool:
@@ -69,6 +70,7 @@ def test_several_processes_may_fill_it_at_once(tmp_path):
     assert len(list(paths.cache_root().iterdir())) == 1
 
 
+@pytest.mark.fault("full disk")
 def test_full_disk_gives_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     def full(*args, **kwargs):
         raise OSError(28, "No space left on device")
@@ -79,6 +81,7 @@ def test_full_disk_gives_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     assert not list(paths.cache_root().iterdir())
 
 
+@pytest.mark.fault("broken file in a corpus")
 def test_broken_files_are_named_counted_and_left_out(tmp_path):
     table = corpus_of(tmp_path, good=TONE, bad=TONE, other=TONE / 2, worse=TONE, nan=TONE)
     table.attrs["left_out"] = {"unreadable: empty file": ["earlier"]}
@@ -89,8 +92,37 @@ def test_broken_files_are_named_counted_and_left_out(tmp_path):
     assert found["utterance"].tolist() == list(audio["utterance"]) == ["good", "other"]
     assert found.attrs["left_out"] == {
         "unreadable: empty file": ["earlier", "bad", "worse"],
-        "unreadable: holds values that are not finite": ["nan"],
+        "unreadable: holds values that are not finite, or too large": ["nan"],
     }
+
+
+@pytest.mark.fault("poisoned file in a corpus")
+def test_poisoned_files_are_left_out_and_the_corpus_goes_on(tmp_path, count_faults):
+    """What decoded to gigabytes, or raised within `preprocess`, before `RATES`, `LOUDEST` and `LONGEST_WHOLE`."""
+    names = ["slow", "fast", "loud", "infinite", "long", "short", "cut", "weeks"]
+    table = corpus_of(tmp_path, good=TONE, **dict.fromkeys(names, TONE), other=TONE / 2)
+    file = {name: tmp_path / f"{name}.wav" for name in names}
+    soundfile.write(file["slow"], TONE, 1)
+    soundfile.write(file["fast"], TONE, 2**31 - 1)
+    soundfile.write(file["loud"], np.append(TONE, 1e20), SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(file["infinite"], np.append(TONE, np.inf), SAMPLE_RATE, subtype="FLOAT")
+    soundfile.write(file["long"], np.zeros(601_000), 1_000, subtype="PCM_U8")
+    soundfile.write(file["short"], TONE[:1], 48_000)  # less than one sample at 16 kHz
+    file["cut"].write_bytes(file["cut"].read_bytes()[:-2])
+    soundfile.write(file["weeks"], TONE, SAMPLE_RATE, format="FLAC")
+    content = file["weeks"].read_bytes()  # the number of samples is the 36 bits before byte 26
+    file["weeks"].write_bytes(content[:21] + bytes([content[21] | 0x0F]) + b"\xff" * 4 + content[26:])
+    found, _ = cache_audio(table)
+    left_out = found.attrs["left_out"]
+    assert found["utterance"].tolist() == ["good", "other"]
+    assert left_out == {
+        "unreadable: holds no audio": ["short"],
+        "unreadable: holds values that are not finite, or too large": ["loud", "infinite"],
+        "unreadable: impossible sample rate": ["slow", "fast"],
+        "unreadable: too long": ["long", "weeks"],
+        "unreadable: truncated": ["cut"],
+    }
+    count_faults([name not in sum(left_out.values(), []) for name in names])
 
 
 def test_silence_and_double_labels_are_suspicious(tmp_path):
