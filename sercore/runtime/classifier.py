@@ -1,15 +1,19 @@
 """An exported file as a classifier."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 
-from sercore.audio_files import SAMPLE_RATE, read_audio, resample
+from sercore.audio_files import LONGEST_WHOLE, SAMPLE_RATE, read_audio, resample
 from sercore.runtime.audio_stream import check_waveform
 
-REQUIRED = ("labels", "sample_rate", "max_seconds")  # metadata without which a file cannot be used
+# Metadata without which a file cannot be used, and the form of each.
+REQUIRED = {"labels": r'\["[^"]+"(, *"[^"]+")*\]', "sample_rate": str(SAMPLE_RATE), "max_seconds": r"\d+(\.\d+)?"}
+# What no exported file has, as a file spells it (protobuf: field, length, text).
+FOREIGN = {b'"\x04Loop': "a Loop, which may never end", b"\n\x08location": "weights in another file"}
 ROUNDING = 1e-3  # of a sum of probabilities
 PARSED = (*REQUIRED, "corpora", "synthetic", "scores", "speakers", "parameters")  # metadata that is JSON
 
@@ -34,12 +38,14 @@ class EmotionClassifier:
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: not a whole ONNX file, or none with what `export_onnx` writes into it.
+        ValueError: not a whole ONNX file, none with what `export_onnx` writes into it, or one that may never end.
     """
 
     def __init__(self, path: str | Path, threads: int | None = None):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; write it with `sercore export`.")
+        if found := [what for sign, what in FOREIGN.items() if sign in Path(path).read_bytes()]:
+            raise ValueError(f"{path}: has {found[0]}; export the model with sercore.")
         self._path, options = path, onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         try:
@@ -48,10 +54,16 @@ class EmotionClassifier:
             reason = str(error).strip().splitlines()[0]
             raise ValueError(f"{path}: ONNX Runtime {onnxruntime.__version__} cannot load it ({reason}).") from None
         texts = self._session.get_modelmeta().custom_metadata_map
-        if missing := [name for name in REQUIRED if name not in texts]:
-            raise ValueError(f"{path}: its metadata lacks {', '.join(missing)}; export the model with sercore.")
-        self.metadata = {name: json.loads(text) if name in PARSED else text for name, text in texts.items()}
+        if missing := [name for name, form in REQUIRED.items() if not re.fullmatch(form, texts.get(name, ""))]:
+            raise ValueError(f"{path}: its metadata lacks {', '.join(missing)} (usable ones); export it with sercore.")
+        try:
+            self.metadata = {name: json.loads(text) if name in PARSED else text for name, text in texts.items()}
+        except ValueError as error:
+            raise ValueError(f"{path}: its metadata is no JSON ({error}); export the model with sercore.") from None
         self.labels = tuple(self.metadata["labels"])
+        shapes = {output.name: output.shape[-1] for output in self._session.get_outputs() if output.shape}
+        if shapes.get("probabilities") != len(self.labels):
+            raise ValueError(f"{path}: does not give one probability for each label; export the model with sercore.")
 
     def predict(self, audio, sample_rate: float = SAMPLE_RATE) -> dict[str, float]:
         """The probability of each label for one waveform or file; raises as `probabilities` does, and for a batch."""
@@ -75,6 +87,8 @@ class EmotionClassifier:
         batch = _as_batch(audio, sample_rate)
         if not batch.size:
             raise ValueError("there is no audio: the waveform is empty.")
+        if batch.shape[1] > LONGEST_WHOLE * SAMPLE_RATE:
+            raise ValueError(f"audio is longer than {LONGEST_WHOLE} s; analyze_voice_note takes any length.")
         (found,) = self._session.run(["probabilities"], {"waveform": batch})
         if not ((found >= 0).all() and np.allclose(found.sum(axis=1), 1, atol=ROUNDING)):  # nor where they are NaN
             raise ValueError(f"{self._path}: its probabilities do not add up to 1; its weights are damaged.")

@@ -116,6 +116,7 @@ def make_foreign_model() -> bytes:
     return helper.make_model(graph, ir_version=8, opset_imports=[helper.make_opsetid("", 17)]).SerializeToString()
 
 
+@pytest.mark.fault("unusable model file")
 @pytest.mark.parametrize(
     ("damage", "line"),
     [
@@ -133,6 +134,65 @@ def test_unusable_model_gets_one_line(model, tmp_path, damage, line):
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.fault("metadata of a wrong type")
+@pytest.mark.parametrize(
+    ("name", "text", "line"),
+    [
+        ("labels", "7", "its metadata lacks labels"),
+        ("labels", "[1, 2, 3, 4]", "its metadata lacks labels"),
+        ("labels", '["a"', "its metadata lacks labels"),
+        ("labels", '["a", "b"]', "does not give one probability for each label"),
+        ("sample_rate", "8000", "its metadata lacks sample_rate"),
+        ("max_seconds", "NaN", "its metadata lacks max_seconds"),
+        ("max_seconds", "-1", "its metadata lacks max_seconds"),
+        ("scores", "{{", "its metadata is no JSON"),
+    ],
+)
+def test_metadata_of_a_wrong_type_gets_one_line(model, tmp_path, name, text, line):
+    proto = onnx.load(model)
+    helper.set_model_props(proto, {entry.key: entry.value for entry in proto.metadata_props} | {name: text})
+    onnx.save(proto, tmp_path / "bad.onnx")
+    with pytest.raises(ValueError, match=rf"bad\.onnx: {line}.*with sercore\.$") as error:
+        EmotionClassifier(tmp_path / "bad.onnx")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.fault("weights in another file, there or not")
+@pytest.mark.parametrize("there", [True, False])
+def test_weights_in_another_file_are_refused(model, tmp_path, there):
+    """An app ships one file; and what the other one is, the first decides."""
+    options = {"save_as_external_data": True, "location": "weights.bin", "size_threshold": 100}
+    onnx.save(onnx.load(model), tmp_path / "bad.onnx", **options)
+    if not there:
+        (tmp_path / "weights.bin").unlink()
+    with pytest.raises(ValueError, match=r"bad\.onnx: has weights in another file; export the model with sercore"):
+        EmotionClassifier(tmp_path / "bad.onnx")
+
+
+@pytest.mark.fault("endless Loop in a model")
+def test_loop_is_refused_before_it_runs(model, tmp_path):
+    """ONNX Runtime would go round this one for ever: no limit, and the condition stays true."""
+    proto = onnx.load(model)
+    true = helper.make_tensor("true", TensorProto.BOOL, [], [True])
+    rounds, go, still = (
+        helper.make_tensor_value_info(*row)
+        for row in (("round", TensorProto.INT64, []), ("go", TensorProto.BOOL, []), ("still", TensorProto.BOOL, []))
+    )
+    body = helper.make_graph([helper.make_node("Identity", ["go"], ["still"])], "body", [rounds, go], [still])
+    proto.graph.initializer.append(true)
+    proto.graph.node.append(helper.make_node("Loop", ["", "true"], [], body=body))
+    onnx.save(proto, tmp_path / "endless.onnx")
+    with pytest.raises(ValueError, match=r"endless\.onnx: has a Loop, which may never end; export the model"):
+        EmotionClassifier(tmp_path / "endless.onnx")
+
+
+def test_waveform_that_is_too_long_at_once_is_refused(classifier):
+    """Two hours of it took 5 GB."""
+    with pytest.raises(ValueError, match=r"audio is longer than 600 s; analyze_voice_note takes any length"):
+        classifier.predict(np.zeros(601 * 16_000, np.float32))
+
+
+@pytest.mark.fault("damaged weights")
 def test_weights_that_are_not_finite_are_no_certainty(tmp_path):
     broken = build_classifier("tiny").eval()
     with torch.no_grad():
