@@ -236,12 +236,14 @@ def test_no_speech_is_an_answer(visit, silent):
     assert status(page).startswith("No speech was found") and page.is_visible("[data-part=save]")
 
 
+@pytest.mark.fault("no WAV, or a damaged one, in the browser")
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
         ("note.mp3", b"no sound at all", "note.mp3 cannot be decoded by this browser"),
         ("note.wav", b"RIFF\x10\x00\x00\x00WAVE", "note.wav cannot be decoded by this browser"),
         ("empty.wav", b"", "empty.wav holds no audio"),
+        ("short.wav", b"RIFF\x20\0\0\0WAVEfmt \4\0\0\0\1\0\1\0data\4\0\0\0\0\0\0\0", "short.wav has a damaged header"),
     ],
 )
 def test_what_cannot_be_decoded_is_named(name, content, sentence, visit, tmp_path):
@@ -251,6 +253,7 @@ def test_what_cannot_be_decoded_is_named(name, content, sentence, visit, tmp_pat
     assert give(page, file) == "undecodable" and status(page).startswith(sentence)
 
 
+@pytest.mark.fault("no WAV, or a damaged one, in the browser")
 def test_a_file_that_is_cut_short_is_refused(visit, short, tmp_path):
     file = tmp_path / "cut.wav"
     file.write_bytes(short.read_bytes()[:-1000])
@@ -258,11 +261,21 @@ def test_a_file_that_is_cut_short_is_refused(visit, short, tmp_path):
     assert give(page, file) == "undecodable" and status(page).startswith("cut.wav is cut short")
 
 
+@pytest.mark.fault("no WAV, or a damaged one, in the browser")
 def test_values_that_are_not_finite_are_refused(visit, tmp_path):
     file = tmp_path / "nan.wav"
     soundfile.write(file, np.full(RATE, np.nan), RATE, "FLOAT")
     page = visit()
     assert give(page, file) == "undecodable" and "not finite" in status(page)
+
+
+@pytest.mark.fault("no WAV, or a damaged one, in the browser")
+def test_a_rate_that_is_no_rate_is_refused(visit, short, tmp_path):
+    """The rate stands at byte 24 of a header."""
+    file, content = tmp_path / "slow.wav", short.read_bytes()
+    file.write_bytes(content[:24] + (1).to_bytes(4, "little") + content[28:])
+    page = visit()
+    assert give(page, file) == "undecodable" and status(page).startswith("slow.wav claims 1 channels at 1 Hz")
 
 
 def test_damaged_weights_are_no_certainty(visit, short, tmp_path):

@@ -4,6 +4,8 @@ import { Refusal } from "./refusal.js";
 
 const PCM = 1, FLOAT = 3, EXTENSIBLE = 0xfffe;
 const PIECE = 2 ** 20; // bytes read at a time
+const RATES = [1_000, 400_000]; // Hz, as in Python
+const LOUDEST = 1e10; // of full scale, as in Python
 const NO_LENGTH = 2_000_000_000; // bytes; what writers to a pipe put into the header, who cannot know, is above it
 const READERS = {
   [`${PCM} 8`]: (view, place) => (view.getUint8(place) - 128) / 2 ** 7,
@@ -19,25 +21,30 @@ const READERS = {
  * @param {Blob} file
  * @returns {Promise<?{rate: number, seconds: number, blocks: AsyncGenerator<Float32Array>}>} Hz, and one channel as the
  *     average of all; null where this is no WAV, or one of an encoding that only the browser may know.
- * @throws {Refusal} it is cut short; while it is read also where it holds values that are not finite.
+ * @throws {Refusal} it is cut short, its header is damaged; while it is read also where it holds values that are not finite.
  */
 export async function openWav(file) {
   if ((await text(file, 0)) !== "RIFF" || (await text(file, 8)) !== "WAVE") return null;
   let format = null;
   for (let place = 12; place + 8 <= file.size; ) {
     const name = await text(file, place), length = (await bytes(file, place + 4, 4)).getUint32(0, true);
-    if (name === "fmt ") format = parsed(await bytes(file, place + 8, Math.min(length, 40)));
+    if (name === "fmt ") format = parsed(file, await bytes(file, place + 8, Math.min(length, 40)));
     if (name === "data") return format && opened(file, format, place + 8, length);
     place += 8 + length + (length % 2);
   }
   return null;
 }
 
-function parsed(view) {
+function parsed(file, view) {
+  if (view.byteLength < 16) throw new Refusal("undecodable", `${file.name} has a damaged header; record or copy it again.`);
   const named = view.getUint16(0, true), bits = view.getUint16(14, true);
   const tag = named === EXTENSIBLE && view.byteLength >= 26 ? view.getUint16(24, true) : named;
   const read = READERS[`${tag} ${bits}`];
-  return read && { read, channels: view.getUint16(2, true), rate: view.getUint32(4, true), width: bits / 8 };
+  const channels = view.getUint16(2, true), rate = view.getUint32(4, true);
+  if (!channels || rate < RATES[0] || rate > RATES[1]) {
+    throw new Refusal("undecodable", `${file.name} claims ${channels} channels at ${rate} Hz; its header is damaged.`);
+  }
+  return read && { read, channels, rate, width: bits / 8 };
 }
 
 function opened(file, format, start, promised) {
@@ -58,7 +65,9 @@ async function* blocks(file, { read, channels, width }, start, length) {
       for (let channel = 0; channel < channels; channel++) sum += read(view, i * frame + channel * width);
       block[i] = sum / channels;
     }
-    if (!block.every(Number.isFinite)) throw new Refusal("undecodable", `${file.name} holds values that are not finite.`);
+    if (!block.every((value) => Math.abs(value) <= LOUDEST)) {
+      throw new Refusal("undecodable", `${file.name} holds values that are not finite, or too large.`);
+    }
     yield block;
   }
 }
