@@ -165,6 +165,7 @@ def test_folders_are_searched_for_recordings(run, model, tmp_path):
     assert [row["file"] for row in parse(lines)] == [str(tmp_path / name) for name in names]
 
 
+@pytest.mark.fault("broken recording among others")
 def test_broken_recordings_are_named_and_the_rest_is_done(run, model, tmp_path):
     for number in range(100):
         soundfile.write(tmp_path / f"{number:03}.wav", np.zeros(1600), RATE)
@@ -178,6 +179,7 @@ def test_broken_recordings_are_named_and_the_rest_is_done(run, model, tmp_path):
     assert errors[3:] == ["sercore: 3 of 103 recordings failed"]
 
 
+@pytest.mark.fault("cut MP3 whose decoder writes to standard error")
 def test_decoder_that_writes_to_standard_error_is_kept_off_it(model, tmp_path):
     """libmpg123 does of an MP3 that is cut short."""
     soundfile.write(tmp_path / "cut.mp3", speech(5.0), RATE)
@@ -186,6 +188,37 @@ def test_decoder_that_writes_to_standard_error_is_kept_off_it(model, tmp_path):
     (line,) = done.stderr.splitlines()
     assert done.returncode == 2
     assert line.startswith(f"sercore: {tmp_path / 'cut.mp3'}: truncated")
+
+
+@pytest.mark.fault("audio longer than is held whole")
+def test_twenty_minutes_take_as_little_memory_as_one(model, tmp_path):
+    """At 1 kHz, 8 bits, of silence, so that it takes seconds. Held whole, ten minutes take 500 MB."""
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("needs Linux, whose getrusage counts the memory of these tests in, but which says more")
+    with soundfile.SoundFile(tmp_path / "long.wav", "w", 1_000, 1, "PCM_U8") as file:
+        file.write(np.zeros(1_200_000))
+    command = ["predict", "--model", model, str(tmp_path / "long.wav"), "--json"]
+    script = f"from sercore.cli import main; main({command!r}); print(open('/proc/self/status').read())"
+    row, *status = subprocess.check_output([sys.executable, "-c", script], text=True).splitlines()
+    kilobytes = next(int(line.split()[1]) for line in status if line.startswith("VmHWM:"))
+    assert json.loads(row)["seconds"] == 1200
+    assert kilobytes < 200_000
+
+
+@pytest.mark.fault("poisoned recording among others")
+def test_poisoned_recordings_are_named_and_the_rest_is_done(run, model, tmp_path):
+    soundfile.write(tmp_path / "a.wav", speech(1.0), 1)
+    soundfile.write(tmp_path / "b.wav", np.full(1600, 1e20), RATE, subtype="FLOAT")
+    soundfile.write(tmp_path / "c.wav", np.zeros(1600), RATE)
+    (tmp_path / "d.raw").write_bytes(b"1234")
+    files = [tmp_path / name for name in ("a.wav", "b.wav", "c.wav", "d.raw")]
+    code, (line,), errors = run("predict", "--model", model, *files, "--json")
+    assert (code, json.loads(line)["file"]) == (1, str(files[2]))
+    assert [error.split(": ")[2].split(" (")[0] for error in errors[:-1]] == [
+        "impossible sample rate",
+        "holds values that are not finite, or too large",
+        "has no header; convert it, or pipe it",
+    ]
 
 
 def test_standard_input_gives_the_windows_of_a_file(run, model, voice):
@@ -213,6 +246,7 @@ def started(command):
         patience.cancel()
 
 
+@pytest.mark.fault("interrupt")
 def test_windows_come_while_audio_comes_and_an_interrupt_is_one_line(model):
     with started([*COMMAND, "predict", "--model", model, "-", "--json", "--no-vad", "--rate", "8000"]) as process:
         for number in range(3):
@@ -224,6 +258,7 @@ def test_windows_come_while_audio_comes_and_an_interrupt_is_one_line(model):
         assert process.stderr.read() == b"sercore: interrupted\n"
 
 
+@pytest.mark.fault("closed pipe")
 def test_reader_may_close_the_pipe(model, tmp_path):
     for number in range(300):
         soundfile.write(tmp_path / f"{number}.wav", speech(0.3), RATE)
