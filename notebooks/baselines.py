@@ -60,7 +60,7 @@ experiment = Experiment.from_profile(profile, **{**settings, "split": "disjoint"
 page.show_banner(experiment)
 INKS, MARKS = [PALE, INK, "#b8860b", ACCENT, "#7a9ad0", "#9a9a9a", *["#555555"] * 4], "sDXo^vP*<>"
 COLUMNS, SPAN = {"value": "UA", "low": "UA_low", "high": "UA_high"}, ["UA_low", "UA_high"]
-arms = [*dict.fromkeys([loso.primary, loso.arm])]
+arms, ships = [*dict.fromkeys([loso.primary, loso.arm])], {"base, fine-tuned": "open", "small, distilled": "small"}
 HOME, ABROAD, ALIGNED = "new speakers", "unseen corpus", "unseen corpus, per speaker"
 
 # %% tags=["hide-output"]
@@ -154,9 +154,7 @@ def measure_machines():
 
 
 machines = page.measure_table(experiment, "baselines", measure_machines if here else None)
-systems = (
-    {"base, fine-tuned": "open", "small, distilled": "small"} if profile == "open" else {"fine-tuned": loso.profile}
-)
+systems = ships if profile == "open" else {"fine-tuned": loso.profile}
 rows = page.read_open("light_sernet", profile).to_dict("records")
 for system, name in systems.items():
     folds = {arm: [one for one in find_runs(name) if one.experiment.arm == arm] for arm in arms}
