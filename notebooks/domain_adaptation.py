@@ -110,7 +110,7 @@ def transfer_style(model, source):
 
 
 # %% [markdown]
-# ## With training: a corpus that cannot be told
+# ## With training: a corpus that cannot be recognized
 #
 # Adversarial training {cite}`ganin2016domain` adds an output that tells the corpora apart, and turns its gradient around, so
 # that the layer below learns what does not tell them. Here that layer is {glue:text}`hidden:d` units on the embeddings; the

@@ -60,6 +60,11 @@ def _search_mounts(markers: tuple[str, ...]) -> Iterator[Path]:
             level = [child for folder in level for child in sorted(folder.glob("*/"))]
 
 
+def find_sentences() -> list[Path]:
+    """More speech without labels, for distillation: the WAV files in SERCORE_SPEECH; none where that is not set."""
+    return sorted(Path(folder).glob("*.wav")) if (folder := os.environ.get("SERCORE_SPEECH")) else []
+
+
 def whisper_base() -> str:
     """Whisper-base's encoder: the folder in SERCORE_TEACHER, else its name on the hub."""
     return os.environ.get("SERCORE_TEACHER") or "openai/whisper-base"

@@ -24,9 +24,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from transformers import PreTrainedModel
 
 from sercore import paths
-from sercore.audio_files import SAMPLE_RATE
+from sercore.audio_files import SAMPLE_RATE, read_audio
 from sercore.data import Collator, cache_audio, load_corpus, load_split, views
-from sercore.data.preprocessing import MAX_SECONDS
+from sercore.data.preprocessing import MAX_SECONDS, preprocess
 from sercore.evaluation.metrics import score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
@@ -62,7 +62,7 @@ class Distillation:
     probabilities: float = 1.0  # weight of its probabilities, softened
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
-    epochs: int = 48  # each shows one view of every clip
+    epochs: int = 40  # each shows one view of every clip
     speakers: int = 1  # only every so many-th training speaker is shown
     batch_size: int = 32
     learning_rate: float = 1.5e-3  # peak of one cycle, of both optimizers
@@ -73,9 +73,11 @@ class Distillation:
 
     @property
     def name(self) -> str:
-        """`distillation` and what differs from the defaults."""
+        """`distillation` and what differs from the defaults, of the geometry the width and the layers."""
         changed = [f"{one.name}={getattr(self, one.name)}" for one in fields(self) if one.name != "geometry"]
-        return "-".join(["distillation", *(text for text in changed if text not in USUAL)])
+        shape = json.loads(self.geometry or "{}")
+        sizes = [f"{name}={shape[name]}" for name in ("d_model", "encoder_layers") if name in shape]
+        return "-".join(["distillation", *(text for text in changed if text not in USUAL), *sizes])
 
 
 USUAL = {f"{one.name}={one.default}" for one in fields(Distillation)}
@@ -102,7 +104,7 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
     """
     settings = settings or Distillation()
     folder = paths.runs_root() / run.experiment.profile / settings.name
-    described = asdict(settings) | {"teacher": _digest_teacher(run)}
+    described = asdict(settings) | {"teacher": _digest_teacher(run), "sentences": len(paths.find_sentences())}
     if (file := folder / "settings.json").is_file():
         there = json.loads(file.read_text())
         if different := [name for name in described if there.get(name) != described[name]]:
@@ -191,13 +193,18 @@ def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
             root = experiment.root("cremad") or paths.unlabelled_root()
             table, audio = cache_audio(load_corpus("cremad", root, kept=UNLABELLED))
             more = _gather(table[table["speaker"].isin(shown)], audio)
-            joined = zip(vars(parts[0]).values(), vars(more).values(), strict=True)
-            parts[0] = Clips(
-                *(one + two if isinstance(one, list) else np.concatenate([one, two]) for one, two in joined)
-            )
+            parts[0] = _join(parts[0], more)
         except ValueError as reason:
             print(f"no utterances of other emotions: {reason}")
+    if files := paths.find_sentences():
+        spoken = [preprocess(read_audio(file)) for file in files]
+        parts[0] = _join(parts[0], Clips(spoken, np.array([file.stem for file in files]), np.full(len(files), -1)))
     return parts[0], parts[1]
+
+
+def _join(one: Clips, other: Clips) -> Clips:
+    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
+    return Clips(*(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs))
 
 
 def _gather(part: pd.DataFrame, audio) -> Clips:

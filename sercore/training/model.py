@@ -6,7 +6,13 @@ import librosa
 import numpy as np
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForAudioClassification, HubertConfig, HubertForSequenceClassification, PreTrainedModel
+from transformers import (
+    AutoConfig,
+    AutoModelForAudioClassification,
+    HubertConfig,
+    HubertForSequenceClassification,
+    PreTrainedModel,
+)
 
 from sercore import paths
 from sercore.audio_files import SAMPLE_RATE
@@ -49,8 +55,8 @@ def build_classifier(backbone: str) -> PreTrainedModel:
 
     Args:
         backbone: one of `SCRATCH` or student-scratch (random weights, all trained); student (distilled, all trained);
-            whisper-base (its first three layers, its stem frozen); or the name or folder of a Hugging Face audio model
-            (pretrained, its feature encoder frozen; the paper's is ntu-spml/distilhubert).
+            whisper-base (its first three layers, its stem frozen); the name or folder of a Hugging Face audio model
+            (pretrained, its feature encoder frozen; the paper's is ntu-spml/distilhubert); or another student's folder.
 
     Raises:
         OSError: it is neither here nor reachable on the hub.
@@ -70,10 +76,11 @@ def build_classifier(backbone: str) -> PreTrainedModel:
             model = read_whisper(paths.whisper_base(), **LABELS)
         else:
             # A checkpoint that was fine-tuned on other labels loses its head and keeps the rest.
-            model = AutoModelForAudioClassification.from_pretrained(
-                backbone, ignore_mismatched_sizes=True, **SETTINGS, **SAFE
-            )
-        model.freeze_feature_encoder()
+            own = {"config": AutoConfig.from_pretrained(backbone, trust_remote_code=False, **SETTINGS)}
+            own |= {"dtype": torch.float32, "ignore_mismatched_sizes": True}
+            model = AutoModelForAudioClassification.from_pretrained(backbone, **own, **SAFE)
+        if not isinstance(model, LogMelClassifier) or model.config.notice:  # a student is trained whole
+            model.freeze_feature_encoder()
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError) as error:
         kind, reason = OSError if isinstance(error, OSError) else ValueError, str(error).strip().partition("\n")[0]
         raise kind(

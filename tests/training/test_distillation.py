@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile
 import torch
 
 from sercore.data import load_split
@@ -115,8 +116,8 @@ def test_finished_student_is_found_not_repeated(run, student, monkeypatch):
 def test_another_teachers_student_is_refused_in_one_line(run, student, monkeypatch, tmp_path):
     shutil.copytree(student, tmp_path / "runs" / "demo" / student.name)
     file = tmp_path / "runs" / "demo" / student.name / "settings.json"
-    file.write_text(json.dumps(asdict(Distillation(**SETTINGS)) | {"teacher": "another"}))
-    with pytest.raises(ValueError, match=r"holds another student \(teacher\)") as error:
+    file.write_text(json.dumps(asdict(Distillation(**SETTINGS)) | {"teacher": "another", "sentences": 2}))
+    with pytest.raises(ValueError, match=r"holds another student \(teacher, sentences\)") as error:
         distil(run, Distillation(**SETTINGS))
     assert "\n" not in str(error.value)
 
@@ -136,6 +137,16 @@ def test_no_held_out_speaker_is_shown(run):
     assert (shown[0].labels[:count] >= 0).all() and (shown[0].labels[count:] == -1).all()
     assert len(validation[0].labels) == len(split.validation)
     np.testing.assert_allclose(shown[0].seconds[:count], split.train["seconds"], atol=1e-6)
+
+
+def test_sentences_come_last_each_a_speaker_of_its_own_without_label(run, monkeypatch, tmp_path):
+    plain, _ = make_views(run, Distillation(**SETTINGS))
+    for name, samples in {"a.wav": 16_000, "b.wav": 8000}.items():
+        soundfile.write(tmp_path / name, np.random.default_rng(0).normal(0, 0.1, samples), 16_000)
+    monkeypatch.setenv("SERCORE_SPEECH", str(tmp_path))
+    shown, _ = make_views(run, Distillation(**SETTINGS))
+    assert shown[0].labels.tolist() == [*plain[0].labels, -1, -1]
+    np.testing.assert_allclose(shown[0].seconds[-2:], [1, 0.5], atol=0.1)  # but for what is trimmed
 
 
 def test_targets_are_what_the_teachers_make_of_a_view(run):

@@ -147,3 +147,10 @@ def test_filterbank_covers_the_speech_band(backbone):
     weight = build_classifier(backbone).hubert.feature_extractor.conv_layers[0].conv.weight[:, 0].detach()
     peaks = torch.fft.rfft(weight, 4096).abs().argmax(-1) * 16_000 / 4096
     assert peaks[0] < 300 and peaks[-1] > 7000 and (peaks.diff() >= 0).all()
+
+
+def test_another_student_is_trained_whole(tmp_path):
+    """As the one that ships is; of a pretrained model, the feature encoder stays frozen (section III-C)."""
+    build_classifier("student").save_pretrained(tmp_path)
+    model = build_classifier(str(tmp_path))
+    assert all(weight.requires_grad for weight in model.parameters()) and model.dtype == torch.float32
