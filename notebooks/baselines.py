@@ -155,7 +155,7 @@ def measure_machines():
 
 machines = page.measure_table(experiment, "baselines", measure_machines if here else None)
 systems = ships if profile == "open" else {"fine-tuned": loso.profile}
-rows = page.read_open("light_sernet", profile).to_dict("records")
+rows = page.read_open("light_sernet", loso.profile).to_dict("records")
 for system, name in systems.items():
     folds = {arm: [one for one in find_runs(name) if one.experiment.arm == arm] for arm in arms}
     tables = {arm: pd.concat([one.predictions for one in own]) for arm, own in folds.items() if own}

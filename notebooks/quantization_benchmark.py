@@ -75,8 +75,7 @@ show_banner(experiment)
 show_table(pd.DataFrame({"recipe": {name: scheme.recipe for name, scheme in SCHEMES.items()}}), "The schemes.")
 
 # %% tags=["hide-output"]
-split, audio = load_split(experiment)
-torch.manual_seed(experiment.seed)  # the same random weights each time, so that their files are kept
+(split, audio), _ = load_split(experiment), torch.manual_seed(experiment.seed)  # random weights, the same each time
 model, run = build_classifier(experiment.geometry).eval(), train(experiment)
 folder = paths.runs_root() / experiment.profile / f"geometry-{experiment.geometry}"
 here = is_here(run.path, audio)  # else what is recorded is shown
@@ -95,8 +94,8 @@ def describe_files():
 
 
 sizes = measure_table(experiment, "quantization_sizes", describe_files if here else None)
-shown = sizes.drop(columns=sizes.filter(regex="[(]"))
-show_table(shown, "The files.", {"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}"}, index=False)
+form = {"bytes": "{:,}", "MB": "{:.2f}", "MiB": "{:.2f}"}
+show_table(sizes.drop(columns=sizes.filter(regex="[(]")), "The files.", form, index=False)
 
 # %% [markdown]
 # ## How fast they are

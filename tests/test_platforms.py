@@ -336,7 +336,8 @@ def open_jupyter(place: Path, *commands: str) -> subprocess.CompletedProcess:
         (place / "bin" / name).write_text('#!/bin/sh\necho "$(basename $0) $*"\n')
         (place / "bin" / name).chmod(0o755)
     make = ["make", "-f", PROJECT / "Makefile", "-o", ".venv/ready", f"BIN={place}/bin", "jupyter"]
-    return subprocess.run(make, cwd=place, capture_output=True, text=True)
+    outside = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
+    return subprocess.run(make, cwd=place, env=outside, capture_output=True, text=True)
 
 
 def test_jupyter_opens_the_notebooks_with_the_environment_as_a_kernel(tmp_path):

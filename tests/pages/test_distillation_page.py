@@ -1,4 +1,4 @@
-"""The page on distillation: multiply-adds that one can count by hand, and arrays that are computed once."""
+"""The page on distillation: multiply-adds that one can count by hand, and embeddings as the classifier sees them."""
 
 import numpy as np
 import pytest
@@ -38,13 +38,6 @@ def test_shape_is_read_from_either_kind_of_model(page, student):
     shapes = [page.describe(model) for model in (student, build_classifier("tiny"))]
     assert [(one["layers"], one["width"], one["frames a second"]) for one in shapes] == [(2, 32, 25), (1, 48, 25)]
     assert shapes[0]["parameters"] == student.num_parameters()
-
-
-def test_an_array_is_computed_once(page, tmp_path):
-    calls = []
-    for _ in range(2):
-        found = page.keep(tmp_path / "embeddings" / "own.npy", lambda size: calls.append(size) or np.ones(size), 3)
-    assert calls == [3] and found.tolist() == [1, 1, 1]
 
 
 def test_the_embedding_of_a_view_is_what_the_classifier_sees(page, student):
