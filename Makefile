@@ -43,7 +43,7 @@ book demo open small paper: $(READY)
 test: lint
 	$(MAKE) demo
 	env -u SERCORE_CREMAD -u SERCORE_RAVDESS $(MAKE) book
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 	@$(WARM) $(BIN)/python -m pytest -n 2 --dist loadfile --nbval --nbval-kernel-name warm notebooks; \
 	status=$$?; kill $$kernels; exit $$status
 
