@@ -44,9 +44,9 @@ class EmotionClassifier:
     def __init__(self, path: str | Path, threads: int | None = None):
         if not Path(path).is_file():
             raise FileNotFoundError(f"{path}: no such file; write it with `sercore export`.")
-        if found := [what for sign, what in FOREIGN.items() if sign in Path(path).read_bytes()]:
+        self._path, content, options = path, Path(path).read_bytes(), onnxruntime.SessionOptions()
+        if found := [what for sign, what in FOREIGN.items() if sign in content]:
             raise ValueError(f"{path}: has {found[0]}; export the model with sercore.")
-        self._path, options = path, onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or 0
         try:
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

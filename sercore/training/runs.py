@@ -113,8 +113,7 @@ def relate_code(environment: dict, profile: str) -> str:
 def hold(path: Path) -> Iterator[None]:
     """Keeps a run's folder for this process; another one waits for it, and says for whom.
 
-    A lock whose process has ended on this machine, even by a kill, holds nobody up. Where nothing can be written, there
-    is none.
+    A lock of a process that has ended here, even by a kill, holds nobody up. Where nothing can be written, none is.
     """
     lock = SoftFileLock(path.with_name(f".{path.name}.lock"))
     with suppress(OSError):  # Timeout, too, is one
@@ -122,12 +121,13 @@ def hold(path: Path) -> Iterator[None]:
         with suppress(Timeout):
             lock.acquire(timeout=PATIENCE)
         if not lock.is_locked:
-            process, host, *_ = Path(lock.lock_file).read_text().split()
-            whose = f"waiting for process {process} on {host}, which has {path.name}"
-            line = f"{whose}; where that is gone, remove {lock.lock_file} and start again."
-            with open(path.with_name("progress.log"), "a", encoding="utf-8") as log:
-                print(line, file=log)
-            print(line, flush=True)
+            with suppress(OSError, ValueError):  # it has just been released
+                process, host, *_ = Path(lock.lock_file).read_text().split()
+                whose = f"waiting for process {process} on {host}, which has {path.name}"
+                line = f"{whose}; where that is gone, remove {lock.lock_file} and start again."
+                print(line, flush=True)
+                with open(path.with_name("progress.log"), "a", encoding="utf-8") as log:
+                    print(line, file=log)
             lock.acquire()
     try:
         yield
@@ -147,9 +147,8 @@ def claim(experiment: Experiment) -> Path:
     if finished:
         shutil.rmtree(path / "checkpoints", ignore_errors=True)
     data = {name: digest_corpus(name, experiment.root(name), experiment.calm) for name in experiment.corpora}
-    here = describe_environment() | {"threads": paths.count_threads(), "data": data}
     absent = [name for name in FILES[: None if finished else 2] if not (path / name).is_file()]
-    reason = "" if absent else _find_change(json.loads((path / "environment.json").read_text()), here)
+    reason = "" if absent else _find_change(json.loads((path / "environment.json").read_text()), data)
     if absent and (finished or (path / "history.csv").is_file()):  # else it was only begun and holds nothing
         reason = f"lacks {', '.join(absent)}"
     if reason:
@@ -160,7 +159,8 @@ def claim(experiment: Experiment) -> Path:
         _check_same(path, experiment)
     if reason or absent:
         paths.write_json(path / "experiment.json", asdict(experiment))
-        paths.write_json(path / "environment.json", here)
+        now = describe_environment() | {"threads": paths.count_threads(), "data": data}
+        paths.write_json(path / "environment.json", now)
     return path
 
 
@@ -221,11 +221,11 @@ def _name_changes(environment: dict) -> str:
     return f": {', '.join(changed)}" if changed else ""
 
 
-def _find_change(then: dict, now: dict) -> str:
+def _find_change(then: dict, data: dict) -> str:
     """Says what a run was trained with that is another now, code or data; "" where it is all the same."""
-    if then["code"] != now["code"]:
+    if then["code"] != code_fingerprint():
         return f"was trained by other code ({then['code']}{_name_changes(then)})"
-    for name, own in now["data"].items():
+    for name, own in data.items():
         before = then.get("data", {}).get(name) or own  # older runs do not say
         if own and own != before:
             more = own["utterances"] - before["utterances"]
