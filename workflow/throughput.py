@@ -14,7 +14,7 @@ from sercore.audio_files import read_audio
 from sercore.data import Collator, UtteranceDataset, class_weights, load_split, preprocess
 from sercore.experiment import Experiment
 from sercore.training import AdaptiveFocalLoss, build_classifier
-from sercore.training.distillation import LOUDEST
+from sercore.training.teacher_views import LOUDEST
 from sercore.training.trainer import EpochSampler
 
 ROUNDS, BATCHES, SIZE = 5, 8, 32

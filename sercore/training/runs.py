@@ -29,7 +29,7 @@ FILES = ("experiment.json", "environment.json", "history.csv", "predictions.csv"
 # All code of this project that the numbers of a run depend on.
 CODE = ("labels.py", "experiment.py", "audio_files.py", "data/**/*.py", "training/**/*.py", "evaluation/metrics.py")
 # Of it, what makes a backbone (a run depends on its weights, not on how they came about) and what keeps runs.
-APART = ("distillation.py", "runs.py", "code_digest.py")
+APART = ("teacher_views.py", "distillation.py", "runs.py", "code_digest.py")
 PATIENCE = 5  # seconds at a run's lock, before it is said whose it is: reading a finished run takes less
 SAME = "same_numbers.csv"  # beside recorded runs: code that was run anew and gave the bytes of recorded predictions
 # What Python, safetensors and PyTorch call a full disk.

@@ -1,4 +1,4 @@
-"""Distillation on synthetic speech: resumable, from teachers of either kind, never from held-out speakers."""
+"""Distillation on synthetic speech: resumable, refused where another student lies, a classifier in the end."""
 
 import json
 import os
@@ -11,46 +11,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile
-import torch
 
-from sercore.data import load_split
-from sercore.demo import write_corpus
-from sercore.experiment import Experiment
-from sercore.training import build_classifier, load_classifier, train
-from sercore.training.distillation import Clips, Distillation, distil, draw_content, make_views
+from sercore.training import load_classifier
+from sercore.training.distillation import Distillation, distil
 
 GEOMETRY = {"stem_strides": [2, 2], "position_kernel": 3, "d_model": 32, "encoder_layers": 1}
 GEOMETRY = json.dumps(GEOMETRY | {"encoder_attention_heads": 2, "encoder_ffn_dim": 32})
 SETTINGS = {"views": 2, "epochs": 3, "geometry": GEOMETRY}
-CLIPS = Clips(
-    [np.full(1000 * n, n / 10, np.float32) for n in (3, 4, 5)], np.array(["a", "a", "b"]), np.array([0, 0, 1])
-)
-
-
-@pytest.fixture(scope="module")
-def teacher(tmp_path_factory, tiny_whisper):
-    """A run of one epoch on synthetic speech with the adapter on a small Whisper, and the variables it needs."""
-    folder = tmp_path_factory.mktemp("distillation")
-    root = write_corpus("cremad", folder / "cremad")
-    patch = pytest.MonkeyPatch()
-    patch.setattr(os, "environ", os.environ)  # which `datasets` replaces
-    variables = {"SERCORE_RUNS": str(folder / "runs"), "SERCORE_TEACHER": str(tiny_whisper)}
-    for name, value in variables.items():
-        patch.setenv(name, value)
-    settings = {"split": "disjoint", "primary": "cremad", "permanent": "", "roots": {"cremad": str(root)}}
-    run = train(Experiment.from_profile("demo", backbone="whisper-base", adapter_rank=2, epochs=1, **settings))
-    yield run, variables
-    patch.undo()
-
-
-@pytest.fixture
-def run(teacher, monkeypatch, tmp_path):
-    """The teacher's run, with a folder of its own for what a test distils and views."""
-    for name, value in teacher[1].items():
-        monkeypatch.setenv(name, value)
-    monkeypatch.setenv("SERCORE_RUNS", str(tmp_path / "runs"))
-    return teacher[0]
 
 
 @pytest.fixture(scope="module")
@@ -120,80 +87,3 @@ def test_another_teachers_student_is_refused_in_one_line(run, student, monkeypat
     with pytest.raises(ValueError, match=r"holds another student \(teacher, sentences\)") as error:
         distil(run, Distillation(**SETTINGS))
     assert "\n" not in str(error.value)
-
-
-def test_views_of_another_teacher_are_made_anew(run, monkeypatch):
-    first, _ = make_views(run, Distillation(**SETTINGS))
-    monkeypatch.setattr("sercore.training.distillation._digest_teacher", lambda run: "another")
-    second, _ = make_views(run, Distillation(**SETTINGS))
-    assert first[0].waveforms.filename != second[0].waveforms.filename
-
-
-def test_no_held_out_speaker_is_shown(run):
-    """The first view has the clips as they are: those of the training speakers, then ones without a label of theirs."""
-    split, _ = load_split(run.experiment)
-    shown, validation = make_views(run, Distillation(**SETTINGS))
-    count = len(split.train)
-    assert (shown[0].labels[:count] >= 0).all() and (shown[0].labels[count:] == -1).all()
-    assert len(validation[0].labels) == len(split.validation)
-    np.testing.assert_allclose(shown[0].seconds[:count], split.train["seconds"], atol=1e-6)
-
-
-def test_sentences_come_last_each_a_speaker_of_its_own_without_label(run, monkeypatch, tmp_path):
-    plain, _ = make_views(run, Distillation(**SETTINGS))
-    for name, samples in {"a.wav": 16_000, "b.wav": 8000}.items():
-        soundfile.write(tmp_path / name, np.random.default_rng(0).normal(0, 0.1, samples), 16_000)
-    monkeypatch.setenv("SERCORE_SPEECH", str(tmp_path))
-    shown, _ = make_views(run, Distillation(**SETTINGS))
-    assert shown[0].labels.tolist() == [*plain[0].labels, -1, -1]
-    np.testing.assert_allclose(shown[0].seconds[-2:], [1, 0.5], atol=0.1)  # but for what is trimmed
-
-
-def test_targets_are_what_the_teachers_make_of_a_view(run):
-    """To half precision, and to that of bfloat16 where the processor has it."""
-    _, validation = make_views(run, Distillation(**SETTINGS))
-    view = validation[0]
-    values = torch.from_numpy(view[0]["input_values"])[None]
-    with torch.no_grad():
-        moments = torch.cat(build_classifier("whisper-base").eval().pool_layers(values)[-2:], 1)
-        logits = load_classifier(run.path / "model")(values).logits
-    np.testing.assert_allclose(view.targets["moments"][0], moments[0], atol=0.1)
-    np.testing.assert_allclose(view.targets["logits"][0], logits[0], atol=0.1)
-
-
-def test_first_view_has_clips_as_they_are_and_later_ones_have_not(run):
-    shown, _ = make_views(run, Distillation(**SETTINGS))
-    assert (shown[0].labels >= 0).sum() > (shown[1].labels >= 0).sum()
-    assert not np.array_equal(shown[0].ends, shown[1].ends)
-
-
-def test_label_is_kept_only_where_voice_and_emotion_are(monkeypatch):
-    drawn = [draw_content(CLIPS, 0, Distillation(content=False), np.random.default_rng(n)) for n in range(60)]
-    for waveform, label in drawn:
-        foreign = waveform[-1] == np.float32(0.5)  # the clip of the other speaker
-        assert not (foreign and label == 0)
-    assert {label for _, label in drawn} == {0, -1}
-
-
-def test_without_splice_and_content_a_clip_stays_as_it_is():
-    waveform, label = draw_content(CLIPS, 1, Distillation(splice=False, content=False), np.random.default_rng(0))
-    assert waveform is CLIPS.waveforms[1] and label == 0
-
-
-def test_a_teacher_of_another_kind_is_pooled_too(run, monkeypatch):
-    """HuBERT's last layers, one utterance at a time, since it cannot pool rows of different lengths."""
-    hubert = build_classifier("tiny").eval()
-    monkeypatch.setattr("sercore.training.distillation.build_classifier", lambda name: hubert)
-    _, validation = make_views(run, Distillation(**SETTINGS))
-    assert validation[0].targets["moments"].shape[1] == 4 * hubert.config.hidden_size
-
-
-@pytest.mark.fault("full disk")
-def test_full_disk_leaves_no_half_view(run, monkeypatch):
-    def full(*_):
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr("numpy.save", full)
-    with pytest.raises(OSError, match=r"cannot write the views .*free space"):
-        make_views(run, Distillation(**SETTINGS))
-    assert not any(folder.is_dir() for folder in Path(os.environ["SERCORE_RUNS"]).glob("cache/views-*/[!.]*"))
