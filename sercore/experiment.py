@@ -20,18 +20,19 @@ CHOICES = {
     "length": ("fixed", "longest"),
     "augmentation": ("paper", "views", "none"),
     "head": ("trained", "regression"),
+    "report_to": ("none", "tensorboard", "wandb"),
 }
-INFINITE = float("inf")
+LARGEST = 2**32 - 1  # of a seed; no number of another setting comes near it
 RANGES = {
     "fold": (FOLDS[0], FOLDS[-1]),
     "warmup_ratio": (0, 1),
     "label_smoothing": (0, 1),
     "interpolation": (0, 1),
-    **dict.fromkeys(("max_seconds", "epochs", "batch_size", "learning_rate", "patience"), (1e-9, INFINITE)),
-    **dict.fromkeys(("weight_decay", "gamma", "seed", "workers", "steps", "adapter_rank"), (0, INFINITE)),
+    **dict.fromkeys(("max_seconds", "epochs", "batch_size", "learning_rate", "patience"), (1e-9, LARGEST)),
+    **dict.fromkeys(("weight_decay", "gamma", "seed", "workers", "steps", "adapter_rank"), (0, LARGEST)),
 }
 # What says where and how fast, not what: two runs that differ in these alone are the same experiment.
-CIRCUMSTANCES = ("roots", "target", "geometry", "broken", "workers")
+CIRCUMSTANCES = ("roots", "target", "geometry", "broken", "workers", "report_to")
 PRODUCTION, DIMENSIONAL = "production", "dimensional"  # sections of a profile: what differs for other splits, that task
 
 
@@ -74,6 +75,7 @@ class Experiment:
     label_smoothing: float = 0.1  # share of the target spread evenly over the classes [III-D]
     seed: int = 0  # of everything random
     workers: int = 0  # processes that prepare batches; 0 prepares them in the training process
+    report_to: str = "none"  # where training can be watched: "tensorboard" (files in the run's folder) or "wandb"
     variant: str = ""  # settings that differ from the profile's, as the run's name shows them
 
     def __post_init__(self):
@@ -86,6 +88,8 @@ class Experiment:
         for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in {low:g}..{high:g}.")
+        if empty := [name for name in ("primary", "target", "geometry", "backbone") if not getattr(self, name)]:
+            raise ValueError(f"{empty[0]} is empty; only permanent may be.")
         if self.interpolation < 1 and not self.adapter_rank:
             raise ValueError(f"interpolation is {self.interpolation}; it scales an adapter: set adapter_rank too.")
         if self.task == DIMENSIONAL and self.head != "trained":
@@ -103,10 +107,12 @@ class Experiment:
             FileNotFoundError: no such profile.
             ValueError: an unknown setting (the nearest valid name is given) or a bad value.
         """
-        file = _profile_file(profile)
+        file = _profile_file(_typed("profile", str, profile))
         content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
         production, dimensional = content.pop(PRODUCTION, {}), content.pop(DIMENSIONAL, {})
-        given = _known({name: "" if value is None else value for name, value in settings.items()}, "settings")
+        given = _known(settings, "settings")
+        if given.get("permanent", "") is None:  # an empty value of YAML
+            given["permanent"] = ""
         if given.get("split", "loso") != "loso":
             content |= production
         if given.get("task", content.get("task")) == DIMENSIONAL:
@@ -163,6 +169,8 @@ def _typed(name: str, kind: type, value):
         return float(value)
     if type(value) is not kind:
         raise ValueError(f"{name} is {value!r}; it must be of type {kind.__name__}.")
+    if kind is dict:
+        return {key: _typed(f"{name}[{key!r}]", str, one) for key, one in value.items()}
     return value
 
 

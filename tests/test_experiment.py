@@ -1,9 +1,12 @@
 """An Experiment takes the paper's settings unless a profile says otherwise, and refuses what it does not know."""
 
 import json
+import re
 from dataclasses import asdict
 
 import pytest
+from papermill.iorw import read_yaml_file
+from papermill.translators import PythonTranslator
 
 from sercore.experiment import Experiment
 from sercore.paths import profiles_root
@@ -32,7 +35,8 @@ def test_every_profile_loads_and_names_itself(profile):
 def test_name_has_arm_fold_and_what_differs_from_the_profile():
     assert Experiment.from_profile("open", fold=3).name == "ravdess+cremad-fold3"
     assert Experiment.from_profile("open", fold=3, permanent="").name == "ravdess-fold3"
-    assert Experiment.from_profile("open", epochs=2, workers=4).name == "ravdess+cremad-fold1-epochs=2"
+    circumstances = {"workers": 4, "report_to": "tensorboard"}
+    assert Experiment.from_profile("open", epochs=2, **circumstances).name == "ravdess+cremad-fold1-epochs=2"
 
 
 def test_name_is_a_folder_name_for_any_backbone():
@@ -71,11 +75,44 @@ def test_fold_out_of_range_is_refused(fold):
         ({"task": "dimensional", "head": "regression"}, "task 'dimensional' needs head 'trained'"),
         ({"augmentation": "more"}, "choose one of 'paper', 'views', 'none'"),
         ({"learning_rate": float("nan")}, "learning_rate is nan"),
+        ({"learning_rate": float("inf")}, "learning_rate is inf"),
+        ({"report_to": "tensorbord"}, "report_to is 'tensorbord'; choose one of 'none', 'tensorboard', 'wandb'"),
+        ({"primary": ""}, "primary is empty; only permanent may be"),
+        ({"roots": {"cremad": 5}}, r"roots\['cremad'\] is 5; it must be of type str"),
     ],
 )
 def test_bad_values_get_one_clear_line(setting, line):
     with pytest.raises(ValueError, match=line) as error:
         Experiment(**setting)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "line"),
+    [
+        ("profile: 5", "profile is 5; it must be of type str"),
+        ("profile: [open]", "profile is ['open']; it must be of type str"),
+        ("profile: null", "profile is None; it must be of type str"),
+        ("fold: {of: 5}", "fold is {'of': 5}; it must be of type int"),
+        ("fold: 2026-01-01", "fold is '2026-01-01'; it must be of type int"),  # papermill makes text of a date
+        ("fold: !!timestamp 2026-01-01", "fold is '2026-01-01'; it must be of type int"),
+        ("fold: !!pairs [of: 5]", """fold is ["('of', 5)"]; it must be of type int"""),  # and of a tuple
+        ("fold: null", "fold is None; it must be of type int"),
+        ("settings: {primary: null}", "primary is None; it must be of type str"),
+        ("settings: {backbone: [a, [b]]}", "backbone is ['a', ['b']]; it must be of type str"),
+        ("settings: {epochs: {at: {most: 2}}}", "epochs is {'at': {'most': 2}}; it must be of type int"),
+        ("settings: {learning_rate: .inf}", "learning_rate is inf; it must lie in 1e-09..4.29497e+09"),
+        ("settings: {roots: {cremad: [a, [b]]}}", "roots['cremad'] is ['a', ['b']]; it must be of type str"),
+        ("settings: {1: 2}", "settings: unknown setting '1'"),
+    ],
+)
+def test_what_is_no_plain_value_is_refused_where_papermill_hands_it_over(parameters, line, tmp_path):
+    """`papermill -f` reads the file and writes a cell of its parameters, which takes the place of the page's."""
+    (tmp_path / "parameters.yaml").write_text(parameters)
+    page = {"profile": "demo", "fold": 1, "settings": {}}
+    exec(PythonTranslator.codify(read_yaml_file(str(tmp_path / "parameters.yaml"))), page)
+    with pytest.raises(ValueError, match=re.escape(line)) as error:
+        Experiment.from_profile(page["profile"], **{"fold": page["fold"], **page["settings"]})
     assert "\n" not in str(error.value)
 
 
@@ -128,7 +165,8 @@ def test_an_unknown_setting_in_the_production_section_is_refused(tmp_path):
 
 
 def test_where_and_how_fast_make_no_other_experiment():
-    here, there = Experiment(), Experiment(roots={"cremad": "/elsewhere"}, workers=4, broken="stop")
+    elsewhere = {"roots": {"cremad": "/elsewhere"}, "workers": 4, "broken": "stop", "report_to": "tensorboard"}
+    here, there = Experiment(), Experiment(**elsewhere)
     assert here.identity() == there.identity()
     assert here.identity() != Experiment(synthetic=True).identity()
 
@@ -163,8 +201,9 @@ def test_a_profile_of_ones_own_may_predict_dimensions(tmp_path):
     assert (mine.task, mine.permanent, mine.name) == ("dimensional", "", "iemocap-fold1")
 
 
-def test_a_run_from_before_there_were_tasks_is_of_emotions(tmp_path):
+@pytest.mark.parametrize("name", ["task", "report_to"])
+def test_a_run_from_before_there_was_a_setting_is_read_with_its_default(name, tmp_path):
     settings = asdict(Experiment())
-    settings.pop("task")
+    settings.pop(name)
     (tmp_path / "experiment.json").write_text(json.dumps(settings))
-    assert Experiment.from_file(tmp_path / "experiment.json").identity() == Experiment().identity()
+    assert Experiment.from_file(tmp_path / "experiment.json") == Experiment()

@@ -16,6 +16,7 @@ import transformers
 from scipy.special import softmax
 from threadpoolctl import threadpool_limits
 from torch import nn
+from transformers.integrations import TensorBoardCallback, get_available_reporting_integrations
 
 from sercore import paths
 from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_split
@@ -58,6 +59,8 @@ def train(experiment: Experiment) -> Run:
 
 
 def _fit(experiment: Experiment, path: Path) -> None:
+    if (watcher := experiment.report_to) != "none" and watcher not in get_available_reporting_integrations():
+        raise ImportError(f"report_to is {watcher!r}, which is not installed: pip install {watcher}, or leave it out.")
     split, audio = load_split(experiment)
     if audio is None:
         needed = " and ".join(f"SERCORE_{name.upper()}" for name in experiment.corpora)
@@ -150,6 +153,9 @@ def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: data
     lengths = seconds if experiment.length == "longest" else None
     trainer.sampler = EpochSampler(len(seconds), trainer.args.train_batch_size, experiment.seed, lengths)
     trainer.remove_callback(transformers.PrinterCallback)
+    if board := trainer.pop_callback(TensorBoardCallback):
+        board.logging_dir = str(path / "tensorboard")  # else among the checkpoints, which are removed in the end
+        trainer.add_callback(board)
     if trainer.args.disable_tqdm:
         transformers.logging.disable_progress_bar()
     return trainer
@@ -161,6 +167,8 @@ def _set_arguments(experiment: Experiment, path: Path, utterances: int) -> trans
     mixed = torch.cuda.is_available() and torch.cuda.is_bf16_supported(including_emulation=False)
     return transformers.TrainingArguments(
         output_dir=str(path / "checkpoints"),
+        report_to=experiment.report_to,
+        run_name=f"{experiment.profile}/{path.name}",  # as "wandb" shows it
         num_train_epochs=epochs,
         per_device_train_batch_size=max(1, experiment.batch_size // max(1, torch.cuda.device_count())),
         per_device_eval_batch_size=experiment.batch_size,

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -168,6 +169,37 @@ def test_steps_bound_the_epochs(settings, tmp_path):
 def test_every_epoch_is_a_line_of_the_profiles_progress(reference):
     lines = (reference.parent / "progress.log").read_text().splitlines()
     assert len(lines) == 4 and lines[-1].startswith("iemocap fold1 · epoch 4/4 · loss ")
+
+
+@pytest.fixture(scope="module")
+def watched(settings, tmp_path_factory) -> Path:
+    """The same run, watched in TensorBoard."""
+    pytest.importorskip("tensorboard", reason="TensorBoard is not installed here: pip install tensorboard")
+    return finish(start(settings | {"report_to": "tensorboard"}, tmp_path_factory.mktemp("watched")))[0]
+
+
+def test_tensorboard_shows_the_history_of_a_finished_run(watched):
+    """In single precision."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    shown = EventAccumulator(str(watched / "tensorboard")).Reload()
+    for tag, column in {"train/loss": "train_loss", "eval/UA": "UA"}.items():
+        values = [one.value for one in shown.Scalars(tag)]
+        np.testing.assert_allclose(values, history(watched)[column], rtol=1e-6)
+
+
+def test_who_is_watched_ends_with_the_same_numbers(watched, reference):
+    assert watched.name == reference.name
+    for name in ("predictions.csv", "metrics.json"):
+        assert (watched / name).read_bytes() == (reference / name).read_bytes()
+
+
+@pytest.mark.parametrize("watcher", ["tensorboard", "wandb"])
+def test_who_is_to_watch_and_is_not_installed_is_named_with_the_package(settings, watcher):
+    if find_spec(watcher):
+        pytest.skip(f"{watcher} is installed here")
+    with pytest.raises(ImportError, match=f"^report_to is '{watcher}', .*: pip install {watcher}, or leave it out.$"):
+        train(Experiment.from_profile("demo", **settings, report_to=watcher))
 
 
 def test_finished_run_is_read_not_repeated(settings, reference, monkeypatch):
