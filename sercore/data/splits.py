@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from sklearn.model_selection import ShuffleSplit
+from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from sercore.experiment import FOLDS
@@ -97,12 +97,11 @@ def production_split(table: pd.DataFrame, seed: int = 0, disjoint: bool = False)
         train = set(who) - {*test, *validation}
         parts = (table[who.isin(names)].reset_index(drop=True) for names in (train, validation, test))
         return _prove(Split(*parts), "speaker", "path", "digest")
-    splitter = ShuffleSplit(n_splits=1, test_size=HOLD_OUT, random_state=seed)
-    train, held = next(splitter.split(table))
-    digests = table.get("digest", pd.Series("", table.index)).to_numpy()  # of silent utterances ""
-    twins = (digests[held] != "") & np.isin(digests[held], digests[train])  # identical audio trains with its twin
-    train, held = np.append(train, held[twins]), held[~twins]
-    train, held = (table.iloc[rows].reset_index(drop=True) for rows in (train, held))
+    train, held = train_test_split(table, test_size=HOLD_OUT, random_state=seed)
+    if "digest" in table:  # identical audio trains with its twin; silent utterances have no digest
+        twins = held["digest"].isin(set(train["digest"]) - {""})
+        train, held = pd.concat([train, held[twins]]), held[~twins]
+    train, held = (part.reset_index(drop=True) for part in (train, held))
     return _prove(Split(train, held, held), "path", "digest")
 
 

@@ -23,16 +23,7 @@ from sercore.labels import EMOTIONS
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
 from sercore.training.model import LABELS, STUDENT
 from sercore.training.runs import Run, describe_environment
-from sercore.training.teacher_views import (
-    BFLOAT16,
-    TARGETS,
-    TEACHING,
-    Distillation,
-    Views,
-    _collate,
-    digest_teacher,
-    make_views,
-)
+from sercore.training.teacher_views import BFLOAT16, TARGETS, TEACHING, Distillation, Views, _collate, make_views
 from sercore.training.trainer import EpochSampler
 
 MOMENTS = tuple(f"{part}, {layer} layer" for layer in ("last but one", "last") for part in ("mean", "deviation"))
@@ -61,7 +52,7 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
     """
     settings = settings or Distillation()
     folder = paths.runs_root() / run.experiment.profile / settings.name
-    described = asdict(settings) | {"teacher": digest_teacher(run), "sentences": len(paths.find_sentences())}
+    described = asdict(settings) | {"teacher": run.digest, "sentences": len(paths.find_sentences())}
     if (file := folder / "settings.json").is_file():
         there = json.loads(file.read_text())
         if different := [name for name in described if there.get(name) != described[name]]:

@@ -47,6 +47,11 @@ class Run:
     predictions: pd.DataFrame  # of the test set, as of `tabulate_predictions` or `tabulate_ratings`
     metrics: dict  # scores of "test" and "validation"; best_epoch, epochs, parameters (of the model)
 
+    @property
+    def digest(self) -> str:
+        """Changes with any weight of its model."""
+        return hashlib.sha1((self.path / "model" / "model.safetensors").read_bytes()).hexdigest()[:12]
+
 
 def read_run(path: str | Path) -> Run:
     """Reads a finished run.

@@ -9,9 +9,10 @@ import inspect
 import json
 import shutil
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
+import datasets
 import numpy as np
 import pandas as pd
 import torch
@@ -65,13 +66,11 @@ class Distillation:
     @property
     def name(self) -> str:
         """`distillation` and what differs from the defaults, of the geometry the width and the layers."""
-        changed = [f"{one.name}={getattr(self, one.name)}" for one in fields(self) if one.name != "geometry"]
+        changed = {name: value for name, value in vars(self).items() if value != getattr(Distillation, name)}
+        changed.pop("geometry", None)
         shape = json.loads(self.geometry or "{}")
-        sizes = [f"{name}={shape[name]}" for name in ("d_model", "encoder_layers") if name in shape]
-        return "-".join(["distillation", *(text for text in changed if text not in USUAL), *sizes])
-
-
-USUAL = {f"{one.name}={one.default}" for one in fields(Distillation)}
+        changed |= {name: shape[name] for name in ("d_model", "encoder_layers") if name in shape}
+        return "-".join(["distillation", *(f"{name}={value}" for name, value in changed.items())])
 
 
 @dataclass
@@ -105,7 +104,7 @@ def make_views(run: Run, settings: Distillation) -> tuple[list[Views], list[View
     parts = _load_clips(run.experiment, settings.speakers)
     kinds = [getattr(settings, kind) for kind in ("splice", "content", "channel", "undistorted", "seed")]
     code = [inspect.getsource(one) for one in (views, draw_content, _write_view, _ask_teachers, _pool_last_layers)]
-    source = [code, kinds, digest_teacher(run), run.experiment.identity(), *(len(clips.labels) for clips in parts)]
+    source = [code, kinds, run.digest, run.experiment.identity(), *(len(clips.labels) for clips in parts)]
     folder = paths.cache_root() / f"views-{hashlib.sha1(json.dumps(source).encode()).hexdigest()[:12]}"
     teachers, found = None, []
     for part, clips, count in zip(("train", "validation"), parts, (settings.views, 2), strict=True):
@@ -137,39 +136,31 @@ def draw_content(clips: Clips, index: int, settings: Distillation, random: np.ra
     return waveform, label
 
 
-def digest_teacher(run: Run) -> str:
-    """Changes with any weight of the fine-tuned teacher; the frozen one is named in the run's experiment."""
-    return hashlib.sha1((run.path / "model" / "model.safetensors").read_bytes()).hexdigest()[:12]
-
-
 def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
     """Training clips with labels, then without; validation clips."""
     split, audio = load_split(experiment)
     shown = sorted(set(split.train["speaker"]))[::every]
-    parts = [_gather(part, audio) for part in (split.train[split.train["speaker"].isin(shown)], split.validation)]
+    tables, sounds = [split.train], [audio]
     if "cremad" in experiment.corpora:
         try:
             root = experiment.root("cremad") or paths.unlabelled_root()
-            table, audio = cache_audio(load_corpus("cremad", root, kept=UNLABELLED))
-            more = _gather(table[table["speaker"].isin(shown)], audio)
-            parts[0] = _join(parts[0], more)
+            table, sound = cache_audio(load_corpus("cremad", root, kept=UNLABELLED))
+            tables, sounds = [*tables, table], [*sounds, sound]
         except ValueError as reason:
             print(f"no utterances of other emotions: {reason}")
-    if files := paths.find_sentences():
-        spoken = [preprocess(read_audio(file)) for file in files]
-        parts[0] = _join(parts[0], Clips(spoken, np.array([file.stem for file in files]), np.full(len(files), -1)))
-    return parts[0], parts[1]
+    table = pd.concat(tables)
+    clips = _gather(table[table["speaker"].isin(shown)], datasets.concatenate_datasets(sounds))
+    sentences = paths.find_sentences()
+    clips.waveforms += [preprocess(read_audio(file)) for file in sentences]
+    clips.speakers = np.append(clips.speakers, [file.stem for file in sentences])
+    clips.labels = np.append(clips.labels, np.full(len(sentences), -1))
+    return clips, _gather(split.validation, audio)
 
 
-def _join(one: Clips, other: Clips) -> Clips:
-    pairs = zip(vars(one).values(), vars(other).values(), strict=True)
-    return Clips(*(a + b if isinstance(a, list) else np.concatenate([a, b]) for a, b in pairs))
-
-
-def _gather(part: pd.DataFrame, audio) -> Clips:
-    rows = pd.Series(range(len(audio)), list(audio["utterance"]))[part["utterance"]]
-    labels = [EMOTIONS.index(emotion) if emotion in EMOTIONS else -1 for emotion in part["emotion"]]
-    return Clips([audio[int(row)]["waveform"] for row in rows], part["speaker"].to_numpy(), np.array(labels))
+def _gather(part: pd.DataFrame, audio: datasets.Dataset) -> Clips:
+    rows = pd.Index(list(audio["utterance"])).get_indexer(part["utterance"])
+    labels = pd.Index(EMOTIONS).get_indexer(part["emotion"])  # -1 for none of them
+    return Clips([audio[int(row)]["waveform"] for row in rows], part["speaker"].to_numpy(), labels)
 
 
 def _write_view(folder: Path, clips: Clips, number: int, settings: Distillation, teachers: tuple) -> None:

@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 
 import datasets
@@ -68,6 +69,8 @@ def _fit(experiment: Experiment, path: Path) -> None:
     transformers.set_seed(experiment.seed)
     trainer = _build_trainer(experiment, path, split, audio)
     trainer.train(resume_from_checkpoint=_last_checkpoint(path))
+    if watcher == "wandb":  # else what this process trains next goes into the same run of it
+        import_module(watcher).finish()
     _write_results(trainer.model, experiment, path, split, audio)
 
 

@@ -9,7 +9,7 @@ import soundfile
 import torch
 
 from sercore.data import load_split
-from sercore.training import build_classifier, load_classifier
+from sercore.training import Run, build_classifier, load_classifier
 from sercore.training.teacher_views import Clips, Distillation, draw_content, make_views
 
 SETTINGS = {"views": 2}
@@ -20,7 +20,7 @@ CLIPS = Clips(
 
 def test_views_of_another_teacher_are_made_anew(run, monkeypatch):
     first, _ = make_views(run, Distillation(**SETTINGS))
-    monkeypatch.setattr("sercore.training.teacher_views.digest_teacher", lambda run: "another")
+    monkeypatch.setattr(Run, "digest", "another")
     second, _ = make_views(run, Distillation(**SETTINGS))
     assert first[0].waveforms.filename != second[0].waveforms.filename
 

@@ -194,6 +194,16 @@ def test_who_is_watched_ends_with_the_same_numbers(watched, reference):
         assert (watched / name).read_bytes() == (reference / name).read_bytes()
 
 
+def test_each_training_of_a_process_is_a_run_of_its_own_in_wandb(settings, tmp_path, monkeypatch):
+    """Pages train several; without a network wandb keeps a folder for each."""
+    pytest.importorskip("wandb.sdk", reason="wandb is not installed here: pip install wandb")
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path))
+    for fold in (1, 2):
+        train(Experiment.from_profile("demo", **settings | {"epochs": 1, "fold": fold, "report_to": "wandb"}))
+    assert len([*tmp_path.glob("wandb/offline-run-*")]) == 2
+
+
 @pytest.mark.parametrize("watcher", ["tensorboard", "wandb"])
 def test_who_is_to_watch_and_is_not_installed_is_named_with_the_package(settings, watcher):
     if find_spec(watcher):
