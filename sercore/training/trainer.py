@@ -101,11 +101,6 @@ class EpochSampler(torch.utils.data.Sampler):
         return iter(order.tolist())
 
 
-class _SamplingTrainer(transformers.Trainer):
-    def _get_train_sampler(self, train_dataset=None) -> EpochSampler:
-        return self.sampler
-
-
 class _Progress(transformers.TrainerCallback):
     """Times each epoch, and writes the history so far and a line of it for people."""
 
@@ -142,7 +137,7 @@ def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: data
     else:
         loss = AdaptiveFocalLoss(class_weights(split.train), experiment.gamma, experiment.label_smoothing)
         model = build_classifier(experiment.backbone)
-    trainer = _SamplingTrainer(
+    trainer = transformers.Trainer(
         model=add_adapter(model, experiment.adapter_rank) if experiment.adapter_rank else model,
         args=_set_arguments(experiment, path, len(split.train)),
         data_collator=Collator(experiment.length, experiment.max_seconds),
@@ -154,7 +149,8 @@ def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: data
     )
     seconds = trainer.train_dataset.seconds.clip(max=experiment.max_seconds)
     lengths = seconds if experiment.length == "longest" else None
-    trainer.sampler = EpochSampler(len(seconds), trainer.args.train_batch_size, experiment.seed, lengths)
+    sampler = EpochSampler(len(seconds), trainer.args.train_batch_size, experiment.seed, lengths)
+    trainer._get_train_sampler = lambda *_: sampler  # no argument takes one
     trainer.remove_callback(transformers.PrinterCallback)
     if board := trainer.pop_callback(TensorBoardCallback):
         board.logging_dir = str(path / "tensorboard")  # else among the checkpoints, which are removed in the end
