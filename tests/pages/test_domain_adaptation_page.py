@@ -22,8 +22,8 @@ def test_correlations_become_those_of_the_source(page):
 
 def test_reversal_is_the_identity_forward_and_turns_the_gradient(page):
     values = torch.tensor([1.0, 2.0], requires_grad=True)
-    page.Reversal.apply(values).sum().backward()
-    assert values.grad.tolist() == [-1, -1] and page.Reversal.apply(values).tolist() == [1, 2]
+    page.turn_gradient(values).sum().backward()
+    assert values.grad.tolist() == [-1, -1] and page.turn_gradient(values).tolist() == [1, 2]
 
 
 def test_adversarial_training_undoes_a_shift_that_the_plain_network_follows(page):
