@@ -87,11 +87,11 @@ alt = f"Confusion matrix. Recalls: {recalls['value'].round(2).to_dict()}."
 show_figure(figure, "Figure 1 of the paper, for this run: share of each true emotion, and utterances.", alt)
 
 # %%
-printed = page.read_ravdess().filter(like="recall_").rename(columns=lambda name: name.removeprefix("recall_")) / 100
+paper = page.read_paper().query("table in ['v1 abstract', 'V-B'] and metric == 'recall'")
+printed = paper.replace({"v1 abstract": "paper v1", "V-B": "paper v2"}).pivot(index="emotion", columns="table")["value"]
+printed = (printed / 100).reindex(recalls.index)
 report = pd.DataFrame(classification_report(y_true, y_pred, output_dict=True, zero_division=0)).T
-table = (
-    printed.rename(index="paper {}".format).T.join(recalls).join(report[["precision", "support"]]).loc[recalls.index]
-)
+table = printed.join(recalls).join(report[["precision", "support"]]).rename_axis(None)
 form = {"paper v1": "{:.2f}", "paper v2": "{:.2f}", "support": "{:.0f}"}
 show_table(
     table.rename(columns={"value": "recall"}), "Recall (with 95 % interval) and precision; – is not printed.", form
@@ -102,8 +102,8 @@ figure, axis = plt.subplots(figsize=(7, 3.8))
 colors = recalls.index.map(COLORS)
 axis.hlines(recalls.index, recalls["low"], recalls["high"], color=colors, linewidth=3)
 axis.scatter(recalls["value"], recalls.index, s=120, c=colors, label="this run, 95 % interval")
-for (version, values), mark in zip(printed[recalls.index].iterrows(), "x+", strict=True):
-    look = {"color": INK, "markersize": 10, "markeredgewidth": 2, "label": f"paper {version}"}
+for (version, values), mark in zip(printed.items(), "x+", strict=True):
+    look = {"color": INK, "markersize": 10, "markeredgewidth": 2, "label": version}
     axis.plot(values, np.arange(len(values)) - 0.25, mark, **look)
 axis.set(xlabel="recall", xlim=(-0.03, 1.03), ylim=(len(recalls) - 0.5, -0.6))
 figure.legend(loc="outside upper center", ncols=3, handletextpad=0.2, columnspacing=1)
@@ -136,8 +136,8 @@ def find_counts(accuracy, ua, recalls, support=SUPPORT):
     return pd.DataFrame(found[fits, :, 0].astype(int), columns=[*support])
 
 
-second = page.read_ravdess().loc["v2"].dropna()
-implied = find_counts(second["accuracy"], second["UA"], (100 * printed.loc["v2"]).round().dropna())
+second = [page.read_number(metric, "V-B") for metric in ("accuracy", "UA")]
+implied = find_counts(*second, (100 * printed["paper v2"]).round().dropna())
 implied["recall of happiness"] = implied["happiness"] / SUPPORT["happiness"]
 form = {"recall of happiness": "{:.1%}"}
 show_table(implied, "Recognized utterances behind the paper's printed figures.", form, index=False)

@@ -28,7 +28,5 @@ from sercore.page.published import (
     read_open,
     read_paper,
     read_peers,
-    read_protocol,
-    read_ravdess,
 )
 from sercore.page.style import ACCENT, INK, MARKERS, PALE, set_style
