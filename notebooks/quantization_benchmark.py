@@ -51,7 +51,7 @@ from sercore.experiment import Experiment
 from sercore.export import SCHEMES, latency, sample_calibration, write_scheme_files
 from sercore.page import ACCENT, INK, PALE, glue, is_here, measure_table, set_style
 from sercore.page import show_banner, show_figure, show_provenance, show_table
-from sercore.page.process_memory import measure_memory
+from sercore.page.process_memory import measure_process
 from sercore.training import build_classifier, find_runs, load_classifier, train
 
 set_style()
@@ -88,9 +88,9 @@ def describe_files():
     sizes = pd.DataFrame([{"scheme": scheme} | latency.describe_file(file) for scheme, file in files.items()])
     inside = [[f"{name} {own[name]}" for name in INTEGER if name in own] for own in sizes.pop("operators")]
     sizes["integer operators"] = list(map(", ".join, inside))
-    memory = pd.DataFrame([measure_memory(file, LONGEST) for file in files.values()]) / 10**6
-    memory["load"] = latency.measure_load(files).values()
-    return sizes.join(memory.rename(columns="{} (MB)".format).rename(columns={"load (MB)": "load (s)"}))
+    memory = pd.DataFrame([measure_process(file, LONGEST) for file in files.values()]) / 10**6
+    memory = memory[["runtime", "loaded", "running"]].add_suffix(" (MB)")
+    return sizes.join(memory.assign(**{"load (s)": latency.measure_load(files).values()}))
 
 
 sizes = measure_table(experiment, "quantization_sizes", describe_files if here else None)

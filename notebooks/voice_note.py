@@ -42,7 +42,7 @@ from sercore.data import load_split
 from sercore.page.note_assembly import assemble_note, choose_notes, trim_utterance
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
-from sercore.page.process_memory import measure_voice_note
+from sercore.page.process_memory import measure_process
 from sercore.labels import EMOTIONS
 from sercore.page import find_file, glue, is_here, measure_table, set_style, tables_root
 from sercore.page import show_audio, show_banner, show_figure, show_provenance, show_table
@@ -152,7 +152,8 @@ measured = [length for length, seconds in LENGTHS.items() if seconds <= 600 or e
 
 def measure_costs():
     """Seconds of work per second of audio, and bytes, by length."""
-    costs = pd.DataFrame([measure_voice_note(file, recording, LENGTHS[length]) for length in measured])
+    costs = pd.DataFrame([measure_process(file, LENGTHS[length], recording) for length in measured])
+    costs = costs.rename(columns={"loaded": "before", "running": "peak"})
     costs["vad"] = costs.pop("rest")  # voice activity detection, and all else that is not the classifier
     costs[["classifier", "vad"]] = costs[["classifier", "vad"]].div(costs["seconds"], axis=0)
     return costs[["seconds", "classifier", "vad", "before", "peak"]]
@@ -188,8 +189,8 @@ show_figure(figure, "Work per second of audio, and peak memory.", f"By length: {
 # {glue:text}`file_MB:.1f` MB.
 
 # %% tags=["remove-cell"]
-live = measure_voice_note(file, recording, 60)
-glue(live_ms=1000 * (live["classifier"] + live["rest"]) / live["seconds"], live_peak=live["peak"] / 10**6)
+live = measure_process(file, 60, recording)
+glue(live_ms=1000 * (live["classifier"] + live["rest"]) / live["seconds"], live_peak=live["running"] / 10**6)
 glue(file_MB=file.stat().st_size / 10**6)
 glue(seconds=note.seconds, speech=note.speech_seconds, spoken=(truth["end"] - truth["start"]).sum())
 glue(windows=len(windows), label=note.label, certainty=note.certainty, agreement=note.agreement, longest=measured[-1])

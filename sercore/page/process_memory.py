@@ -1,7 +1,6 @@
 """Time and peak memory in a process that does nothing else. It is this file, as importing the package loads PyTorch.
 
-python process_memory.py model FILE SAMPLES: predicts noise once.
-python process_memory.py note FILE SAMPLES < AUDIO: analyses a voice note, float32, repeated to so many samples.
+python process_memory.py FILE SAMPLES < AUDIO: analyses a voice note, float32; without audio predicts noise once.
 """
 
 import json
@@ -16,28 +15,20 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.runtime import EmotionClassifier, analyze_voice_note
 
 
-def measure_memory(file: str | Path, seconds: float) -> dict[str, int]:
-    """Peak bytes of a process of its own: with the "runtime" alone, with the model "loaded", after "running" once."""
-    return _in_process("model", file, seconds)
-
-
-def measure_voice_note(file: str | Path, note: np.ndarray, seconds: float) -> dict[str, float]:
-    """Time and memory of the voice-note pipeline, on one thread of a process of its own.
+def measure_process(file: str | Path, seconds: float, note: np.ndarray | None = None) -> dict[str, float]:
+    """Time and memory of one prediction, or of the voice-note pipeline, on one thread of a process of its own.
 
     Args:
         file: ONNX.
-        note: waveform (samples,) at 16 kHz, repeated to the length; it arrives in pieces of a second.
         seconds: of audio.
+        note: waveform (samples,) at 16 kHz, repeated to the length; it arrives in pieces of a second. None is noise.
 
     Returns:
-        seconds; classifier and rest: seconds of work; before and peak: most bytes with all loaded, and in the end.
+        seconds; classifier and rest: seconds of work; runtime, loaded, running: most bytes before the model is loaded,
+        with all loaded, and in the end.
     """
-    return _in_process("note", file, seconds, note.astype(np.float32).tobytes())
-
-
-def _in_process(kind: str, file: str | Path, seconds: float, audio: bytes = b"") -> dict:
-    """What this file prints as a program."""
-    command = [sys.executable, __file__, kind, file, str(round(seconds * SAMPLE_RATE))]
+    command = [sys.executable, __file__, file, str(round(seconds * SAMPLE_RATE))]
+    audio = b"" if note is None else note.astype(np.float32).tobytes()
     done = subprocess.run(command, input=audio, capture_output=True)
     if done.returncode:
         raise ValueError(f"{file}: cannot be measured ({done.stderr.decode().strip().splitlines()[-1]}).")
@@ -64,29 +55,24 @@ def read_peak() -> int:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
-def run_model(file: str, samples: int) -> dict[str, int]:
-    """Peaks with the runtime alone, with the model, and after one waveform, on one thread."""
+def run(file: str, samples: int, note: np.ndarray) -> dict[str, float]:
+    """What `measure_process` returns, of this process."""
     peaks = {"runtime": read_peak()}
-    classifier = EmotionClassifier(file, threads=1)
-    peaks["loaded"] = read_peak()
-    classifier.probabilities(np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32))
-    return peaks | {"running": read_peak()}
-
-
-def run_note(file: str, samples: int, note: np.ndarray) -> dict[str, float]:
-    """Seconds of the classifier and of the rest, and peaks, for a note that arrives second by second."""
     classifier = TimedClassifier(file, threads=1)
-    analyze_voice_note(note[:SAMPLE_RATE], classifier)  # loads and warms up
-    classifier.spent = 0.0
-    places = (np.arange(start, min(start + SAMPLE_RATE, samples)) for start in range(0, samples, SAMPLE_RATE))
-    before, began = read_peak(), perf_counter()
-    analyze_voice_note((note.take(place, mode="wrap") for place in places), classifier)
-    rest = perf_counter() - began - classifier.spent
-    times = {"seconds": samples / SAMPLE_RATE, "classifier": classifier.spent, "rest": rest}
-    return times | {"before": before, "peak": read_peak()}
+    if len(note):
+        analyze_voice_note(note[:SAMPLE_RATE], classifier)  # loads and warms up
+        classifier.spent = 0.0
+    peaks["loaded"], began = read_peak(), perf_counter()
+    if len(note):
+        places = (np.arange(start, min(start + SAMPLE_RATE, samples)) for start in range(0, samples, SAMPLE_RATE))
+        analyze_voice_note((note.take(place, mode="wrap") for place in places), classifier)
+    else:
+        classifier.probabilities(np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32))
+    work, spent = perf_counter() - began, classifier.spent
+    times = {"seconds": samples / SAMPLE_RATE, "classifier": spent, "rest": work - spent}
+    return times | peaks | {"running": read_peak()}
 
 
 if __name__ == "__main__":
-    kind, file, samples = sys.argv[1], sys.argv[2], int(sys.argv[3])
     note = np.frombuffer(sys.stdin.buffer.read(), np.float32)
-    print(json.dumps(run_model(file, samples) if kind == "model" else run_note(file, samples, note)))
+    print(json.dumps(run(sys.argv[1], int(sys.argv[2]), note)))
