@@ -90,10 +90,12 @@ def _generator(seed: int, *names: str) -> np.random.Generator:
     return np.random.default_rng([seed, zlib.crc32("/".join(names).encode())])
 
 
-def _utter(corpus: str, voice: Voice, emotion: str, strength: float, rng, seconds: tuple = ()) -> np.ndarray:
-    """Speaks an emotion for a random duration between two, in seconds; (samples,)."""
-    manner = express_emotion(emotion, strength)
-    return speak(voice, manner, rng.uniform(*(seconds or SECONDS[corpus])), RATE[corpus], rng)
+def _utter(corpus: str, seed: int, utterance: str, voice: Voice, emotion: str, strength: float = 1.0) -> tuple:
+    """Speaks an emotion, about so strongly: waveform (samples,), how strongly, and the generator for what follows."""
+    rng = _generator(seed, corpus, utterance)
+    strength *= rng.normal(*STRENGTH)
+    seconds = rng.uniform(*IEMOCAP_LONG.get(utterance, SECONDS[corpus]))
+    return speak(voice, express_emotion(emotion, strength), seconds, RATE[corpus], rng), strength, rng
 
 
 def _write_wav(path: Path, waveform: np.ndarray, corpus: str) -> None:
@@ -116,10 +118,8 @@ def _write_dialog(session: Path, dialog: str, codes: tuple[str, str], voices: di
     for who, turns in zip("FM", codes, strict=True):
         for turn, code in enumerate(turns.split()):
             utterance = f"{dialog}_{who}{turn:03d}"
-            rng = _generator(seed, "iemocap", utterance)
             (_, emotion, full), (_, _, neutral) = IEMOCAP_LABELS[code], IEMOCAP_LABELS["neu"]
-            strength = rng.normal(*STRENGTH)
-            waveform = _utter("iemocap", voices[who], emotion, strength, rng, IEMOCAP_LONG.get(utterance, ()))
+            waveform, strength, rng = _utter("iemocap", seed, utterance, voices[who], emotion)
             _write_wav(audio / f"{utterance}.wav", waveform, "iemocap")
             means = neutral + strength * np.subtract(full, neutral)
             ratings = np.clip(np.rint(rng.normal(means, 0.4, (2, 3))), 1, 5).astype(int)
@@ -149,9 +149,8 @@ def _write_cremad(folder: Path, seed: int) -> None:
         for stem in (f"{actor}_{rest}" for rest in CREMAD_STEMS[actor % 3].split()):
             spoken = CREMAD_TWINS.get(stem, stem)
             _, _, emotion, intensity = spoken.split("_")
-            rng = _generator(seed, "cremad", spoken)
-            strength = CREMAD_STRENGTH[intensity] * rng.normal(*STRENGTH)
-            waveform = _utter("cremad", voice, CREMAD_MANNERS[emotion], strength, rng)
+            manner, strength = CREMAD_MANNERS[emotion], CREMAD_STRENGTH[intensity]
+            waveform, *_ = _utter("cremad", seed, spoken, voice, manner, strength)
             if stem == CREMAD_SILENT:
                 waveform = np.zeros_like(waveform)
             _write_wav(folder / "AudioWAV" / f"{CREMAD_OLD_STEMS.get(stem, stem)}.wav", waveform, "cremad")
@@ -166,9 +165,8 @@ def _write_ravdess(folder: Path, seed: int) -> None:
         for emotion in (1, 2, 3, 4, 5, 6 + actor % 3):
             intensity = 1 if emotion == 1 else 1 + (actor + emotion) % 2  # neutral has no strong intensity
             stem = f"03-01-{emotion:02d}-{intensity:02d}-{1 + actor % 2:02d}-01-{actor:02d}"
-            rng = _generator(seed, "ravdess", stem)
-            strength = RAVDESS_STRENGTH[intensity] * rng.normal(*STRENGTH)
-            waveform = _utter("ravdess", voice, RAVDESS_MANNERS[emotion - 1], strength, rng)
+            manner, strength = RAVDESS_MANNERS[emotion - 1], RAVDESS_STRENGTH[intensity]
+            waveform, *_ = _utter("ravdess", seed, stem, voice, manner, strength)
             if stem in RAVDESS_STEREO:
                 waveform = np.stack([waveform, waveform], axis=1)
             _write_wav(folder / f"Actor_{actor:02d}" / f"{stem}.wav", waveform, "ravdess")
