@@ -20,7 +20,6 @@ PROFILES = "open, paper, demo, or a YAML file of settings."
 WINDOW = ("file", "label", "start", "end", "speech", "weight")  # columns before the labels
 RECORDING = ("file", "label", "certainty", "agreement", "seconds", "speech_seconds")
 Changes = Annotated[list[str] | None, Option("--set", metavar="NAME=VALUE", help="A setting; repeatable.")]
-Output = Annotated[Path, Argument(metavar="OUT.onnx", help="To write.")]
 
 app = Typer(add_completion=False, rich_markup_mode=None, epilog=CODES, help="Speech emotion recognition.")
 command = app.command(epilog=CODES)
@@ -147,7 +146,7 @@ def export(
 def quantize(
     source: Annotated[Path, Argument(metavar="IN.onnx", help="File of export.")],
     scheme: Annotated[str, Argument(metavar="SCHEME", help="Recipe, such as w8; an unknown one shows the list.")],
-    file: Output,
+    file: Annotated[Path, Argument(metavar="OUT.onnx", help="To write.")],
     calibrate: Annotated[str, Option(metavar="FOLDER", help="Training speech, for calibrated activations.")] = "",
 ) -> None:
     """Write a smaller or faster copy of an exported file."""

@@ -2,12 +2,4 @@
 
 from sercore.export.model_card import write_model_card
 from sercore.export.onnx_export import export_onnx
-from sercore.export.quantization import (
-    CALIBRATED,
-    METHODS,
-    SCHEMES,
-    Scheme,
-    quantize,
-    sample_calibration,
-    write_scheme_files,
-)
+from sercore.export.quantization import CALIBRATED, METHODS, SCHEMES, quantize, sample_calibration, write_scheme_files

@@ -18,7 +18,6 @@ from sercore.export import (
     CALIBRATED,
     METHODS,
     SCHEMES,
-    Scheme,
     export_onnx,
     quantization,
     quantize,
@@ -159,7 +158,8 @@ def test_distilhubert_keeps_within_its_bytes(random_model, tmp_path, monkeypatch
 
 
 def test_scheme_is_added_in_one_place(files, random_model, calibration, tmp_path, monkeypatch):
-    monkeypatch.setitem(SCHEMES, "w8-gelu", Scheme("w8 and GELU", (*SCHEMES["w8"].steps, *SCHEMES["w8a8"].steps[1:])))
+    steps = *SCHEMES["w8"].steps, *SCHEMES["w8a8"].steps[1:]
+    monkeypatch.setitem(SCHEMES, "w8-gelu", quantization.Scheme("w8 and GELU", steps))
     shutil.copytree(files["fp32"].parent, tmp_path, dirs_exist_ok=True)
     before = {name: (tmp_path / f"{name}.onnx").stat().st_mtime_ns for name in files}
     found = write_scheme_files(random_model("tiny", GAINS["tiny"]), tmp_path, calibration)
