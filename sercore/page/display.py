@@ -98,8 +98,8 @@ def show_figure(figure, caption: str, alt: str = "") -> HTML:
     else:
         figure.figure.savefig(picture := io.BytesIO(), format="webp", dpi=200, pil_kwargs={"quality": 85})
         plt.close(figure.figure)
-    source = f"data:image/webp;base64,{_base64(picture)}"
-    image = f'<img alt="{escape(alt or caption)}" src="{source}" style="width: 100%; max-width: 640px">'
+    look = f'alt="{escape(alt or caption)}" style="width: 100%; max-width: 640px"'
+    image = f"<img {look} {_embed(picture, 'image/webp')}>"
     return HTML(f'<figure class="sercore-figure">{image}<figcaption>{escape(caption)}</figcaption></figure>')
 
 
@@ -111,10 +111,8 @@ def show_players(rows: pd.DataFrame, columns: list[str], caption: str) -> HTML:
         columns: what is printed of each, in this order; "listen" is the player.
         caption: printed above.
     """
-    if rows.empty:
-        return show_table(rows, caption)
-    if not rows["path"].all():
-        return show_table(rows[[name for name in columns if name != "listen"]], caption, index=False)
+    if rows.empty or not rows["path"].all():
+        return show_table(rows.filter([name for name in columns if name != "listen"]), caption, index=False)
     cells = rows.map(lambda cell: escape(str(cell)))
     longest = round(MAX_SECONDS * SAMPLE_RATE)
     cells["listen"] = [_player(row.utterance, read_audio(row.path)[:longest], "10rem") for row in rows.itertuples()]
@@ -235,9 +233,9 @@ def _table(frame: pd.DataFrame, caption: str, form=None, index=True, bold=None, 
 def _player(name: str, waveform: np.ndarray, width: str) -> str:
     sound = io.BytesIO()
     soundfile.write(sound, waveform, SAMPLE_RATE, format="MP3", bitrate_mode="VARIABLE", compression_level=0.5)
-    source = f"data:audio/mpeg;base64,{_base64(sound)}"
-    return f'<audio controls preload="none" aria-label="{escape(name)}" style="width: {width}" src="{source}"></audio>'
+    look = f'aria-label="{escape(name)}" style="width: {width}"'
+    return f'<audio controls preload="none" {look} {_embed(sound, "audio/mpeg")}></audio>'
 
 
-def _base64(file: io.BytesIO) -> str:
-    return base64.b64encode(file.getvalue()).decode()
+def _embed(file: io.BytesIO, kind: str) -> str:
+    return f'src="data:{kind};base64,{base64.b64encode(file.getvalue()).decode()}"'
