@@ -42,7 +42,7 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.data import CORPORA, class_weights, find_suspicious, load_utterances, loso_split
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page import INK, find_file, format_arm, format_origin, glue, read_class_weights, read_counts
+from sercore.page import INK, find_file, format_arm, format_origin, glue, read_counts, read_paper
 from sercore.page import set_style, show_banner, show_figure, show_players, show_table, stack, tables_root
 from sercore.paths import whole_file
 
@@ -208,7 +208,8 @@ permanent = [tables[name] for name in experiment.corpora[1:]]
 splits = [loso_split(tables[experiment.primary], fold, *permanent) for fold in FOLDS]
 weights = pd.DataFrame([class_weights(split.train) for split in splits], index=FOLDS, columns=EMOTIONS)
 here = f"{format_origin(experiment)}: {format_arm(experiment.arm)}"
-beside = pd.DataFrame({f"paper: {format_arm('iemocap+cremad')}": read_class_weights(), here: weights.mean()})
+printed = read_paper().query("metric == 'class_weight'").set_index("emotion")["value"]
+beside = pd.DataFrame({f"paper: {format_arm('iemocap+cremad')}": printed, here: weights.mean()})
 show_table(beside.rename_axis(None), "Class weights, mean over the folds.", "{:.3f}")
 
 # %% tags=["remove-cell"]

@@ -39,7 +39,7 @@ from matplotlib.patches import Patch
 from sercore.data import class_weights, load_utterances, loso_split, shared_speakers
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import EMOTIONS
-from sercore.page import ACCENT, INK, PALE, format_arm, glue, read_class_weights
+from sercore.page import ACCENT, INK, PALE, format_arm, glue, read_paper
 from sercore.page import set_style, show_banner, show_figure, show_table
 
 set_style()
@@ -121,7 +121,8 @@ show_table(balance, f"Sessions of {format_arm(experiment.primary)}: utterances b
 
 # %%
 weights = pd.DataFrame([class_weights(split.train) for split in splits.values()], FOLDS, EMOTIONS)
-beside = {"paper: IEMOCAP + CREMA-D": read_class_weights(), format_arm(experiment.arm): weights.mean()}
+printed = read_paper().query("metric == 'class_weight'").set_index("emotion")["value"]
+beside = {"paper: IEMOCAP + CREMA-D": printed, format_arm(experiment.arm): weights.mean()}
 show_table(pd.DataFrame(beside).rename_axis(None), "Class weights, means over five folds.", "{:.3f}")
 
 # %% tags=["remove-cell"]

@@ -48,14 +48,8 @@ def read_number(metric: str, table: str | None = None, arm: str | None = None, e
 def read_counts() -> pd.DataFrame:
     """Table I: utterances of each corpus (rows) and emotion (columns), `total` last."""
     counts = read_paper().query("table == 'I' and metric == 'utterances'").replace({"emotion": {"": "total"}})
-    wide = counts.pivot(index="arm", columns="emotion", values="value").astype(int)
-    return wide.loc[counts["arm"].unique(), [*EMOTIONS, "total"]].rename_axis(index="corpus", columns=None)
-
-
-def read_class_weights() -> pd.Series:
-    """Table I, last row: balanced class weights, mean over the five folds, by emotion."""
-    weights = read_paper().query("table == 'I' and metric == 'class_weight'")
-    return weights.set_index("emotion")["value"].loc[[*EMOTIONS]]
+    wide = counts.pivot_table("value", "arm", "emotion", sort=False).astype(int)
+    return wide[[*EMOTIONS, "total"]].rename_axis(index="corpus", columns=None)
 
 
 def read_loso() -> pd.DataFrame:
