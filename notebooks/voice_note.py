@@ -43,11 +43,11 @@ from sercore.page.note_assembly import assemble_note, choose_notes, trim_utteran
 from sercore.experiment import Experiment
 from sercore.export import sample_calibration, write_scheme_files
 from sercore.page.process_memory import measure_process
-from sercore.labels import EMOTIONS
+from sercore.labels import COLORS, EMOTIONS
 from sercore.page import find_file, glue, is_here, measure_table, set_style, tables_root
 from sercore.page import show_audio, show_banner, show_figure, show_provenance, show_table
 from sercore.page.style import ACCENT, INK, PALE
-from sercore.page.timeline import draw_timeline
+from sercore.page.timeline import draw_spans, draw_timeline
 from sercore.paths import whole_file
 from sercore.runtime import EmotionClassifier, VoiceNoteStream, analyze_voice_note
 from sercore.training import train
@@ -119,9 +119,27 @@ show_table(pd.DataFrame([whole | {"windows": len(note.windows)}]), "What one cal
 windows = pd.DataFrame(note.windows, columns=["start", "end", "speech", "weight", *EMOTIONS])
 show_table(windows, "Windows: seconds, share of speech, seconds that each adds, probabilities.", form="{:.2f}")
 
+
 # %% tags=["hide-input"]
-peaks = np.maximum.reduceat(np.abs(recording), np.linspace(0, len(recording), 701).astype(int)[:-1])
-figure = draw_timeline(note, peaks / peaks.max(), truth)
+def draw_level(axis, unit):
+    """The level of the recording, in 700 equal pieces."""
+    peaks = np.maximum.reduceat(np.abs(recording), np.linspace(0, len(recording), 701).astype(int)[:-1])
+    level, time = peaks / peaks.max(), np.linspace(0, note.seconds / unit, len(peaks))
+    axis.fill_between(time, -level, level, color=PALE, linewidth=0)
+    axis.set(yticks=[], ylim=(-1, 1), ylabel="level")
+    axis.spines["left"].set_visible(False)
+
+
+def draw_truth(axis, unit):
+    """What is spoken, each emotion in its block."""
+    spans = truth[["start", "end"]].to_numpy() / unit
+    draw_spans(axis, "true", spans, [COLORS[emotion] for emotion in truth["emotion"]])
+    for middle, emotion in zip(spans.mean(axis=1), truth["emotion"], strict=True):
+        ink = INK if emotion == "happiness" else "white"
+        axis.text(middle, 0, emotion, color=ink, ha="center", va="center", fontsize=13, fontweight="bold")
+
+
+figure = draw_timeline(note, [(1.4, draw_level), (0.4, draw_truth)])
 labels = ", ".join(windows[[*EMOTIONS]].idxmax(axis=1)) or "none"
 alt = f"Spoken in turn: {', '.join(truth['emotion'])}. Most probable in each of {len(windows)} windows: {labels}."
 show_figure(figure, "What is spoken, what is found to be speech, what each window says.", alt)

@@ -1,4 +1,4 @@
-"""A voice note over time: its level, what is spoken, where speech was found, the emotion of each window."""
+"""A voice note over time: where speech was found, the emotion of each window."""
 
 from itertools import cycle
 
@@ -7,32 +7,27 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page.style import INK, PALE, STYLE
+from sercore.page.style import INK, STYLE
 
 HATCHES = dict(zip(EMOTIONS, cycle(("", "///", "", "...")), strict=False))  # beside colours, for greyscale
 MINUTES = 300  # s; longer notes are drawn in minutes
 
 
-def draw_timeline(note, envelope=None, truth=None) -> Figure:
+def draw_timeline(note, above=()) -> Figure:
     """Draws a voice note over time.
 
     Args:
         note: a `VoiceNote`.
-        envelope: level of the recording, 0 to 1, in equal pieces (pieces,); None leaves it out.
-        truth: when which emotion is spoken: table of start, end (seconds), emotion; None where it is not known.
+        above: more panels: the height of each in inches, and a function of its axes and the unit of time in seconds.
     """
-    heights = [0 if envelope is None else 1.4, 0 if truth is None else 0.4, 0.4, 2.6]  # inches
-    heights = [height for height in heights if height]
+    heights = [*(height for height, _ in above), 0.4, 2.6]  # inches
     unit, name = (60, "min") if note.seconds > MINUTES else (1, "s")
     with mpl.rc_context(STYLE):
         figure = Figure(figsize=(7.0, 1.6 + sum(heights)), layout="constrained")
-        panels = iter(figure.subplots(len(heights), sharex=True, height_ratios=heights))
-        if envelope is not None:
-            _draw_level(next(panels), envelope, note.seconds / unit)
-        if truth is not None:
-            _draw_spans(next(panels), "true", truth[["start", "end"]].to_numpy() / unit, list(truth["emotion"]))
-        _draw_spans(next(panels), "speech", note.segments / unit)
-        last = next(panels)
+        *panels, speech, last = figure.subplots(len(heights), sharex=True, height_ratios=heights)
+        for axis, (_, draw) in zip(panels, above, strict=True):
+            draw(axis, unit)
+        draw_spans(speech, "speech", note.segments / unit)
         _draw_windows(last, note.windows, unit)
         last.set(xlabel=f"time ({name})", ylabel="probability", xlim=(0, note.seconds / unit), ylim=(0, 1))
         if note.windows:
@@ -40,19 +35,9 @@ def draw_timeline(note, envelope=None, truth=None) -> Figure:
     return figure
 
 
-def _draw_level(axis, envelope, length: float) -> None:
-    axis.fill_between(np.linspace(0, length, len(envelope)), -np.asarray(envelope), envelope, color=PALE, linewidth=0)
-    axis.set(yticks=[], ylim=(-1, 1), ylabel="level")
-    axis.spines["left"].set_visible(False)
-
-
-def _draw_spans(axis, name: str, spans: np.ndarray, emotions=()) -> None:
-    """One row of blocks, each with its emotion in it where there is one."""
-    colors = [COLORS[emotion] for emotion in emotions] or INK
+def draw_spans(axis, name: str, spans: np.ndarray, colors=INK) -> None:
+    """One row of named blocks, each from a start to an end: spans (blocks, 2)."""
     axis.barh([0] * len(spans), spans[:, 1] - spans[:, 0], 1, spans[:, 0], color=colors)
-    for middle, emotion in zip(spans.mean(axis=1), emotions, strict=False):
-        ink = INK if emotion == "happiness" else "white"
-        axis.text(middle, 0, emotion, color=ink, ha="center", va="center", fontsize=13, fontweight="bold")
     axis.set(yticks=[], ylim=(-0.6, 0.6))
     axis.set_ylabel(name, rotation=0, ha="right", va="center")
     axis.spines[["left", "bottom"]].set_visible(False)

@@ -1,11 +1,10 @@
 """A voice note over time: its panels, and that a note without speech is drawn as well."""
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from sercore.labels import EMOTIONS
-from sercore.page.timeline import draw_timeline
+from sercore.page.timeline import draw_spans, draw_timeline
 from sercore.runtime import VoiceNote
 
 
@@ -24,11 +23,13 @@ def test_windows_are_stacked_without_overlap():
     assert [patch.get_y() for bar in bars for patch in bar][::2] == pytest.approx([0, 0.4, 0.7, 0.9])
 
 
-def test_level_and_truth_get_panels_of_their_own():
-    truth = pd.DataFrame({"start": [0.0, 3.0], "end": [3.0, 5.0], "emotion": ["anger", "sadness"]})
-    figure = draw_timeline(make_note(6.0), envelope=np.ones(20), truth=truth)
-    assert [axis.get_ylabel() for axis in figure.axes] == ["level", "true", "speech", "probability"]
-    assert [text.get_text() for text in figure.axes[1].texts] == ["anger", "sadness"]
+def test_more_panels_stand_above_in_the_unit_of_the_note():
+    def draw(axis, unit):
+        draw_spans(axis, "true", np.array([[0.0, 300.0]]) / unit)
+
+    figure = draw_timeline(make_note(600.0), [(0.4, draw)])
+    assert [axis.get_ylabel() for axis in figure.axes] == ["true", "speech", "probability"]
+    assert figure.axes[0].patches[0].get_width() == 5  # minutes
 
 
 @pytest.mark.parametrize(("seconds", "label"), [(60, "time (s)"), (3600, "time (min)")])
