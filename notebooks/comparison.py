@@ -38,7 +38,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sercore.experiment import FOLDS
 from sercore.page import ACCENT, INK, PALE, glue, set_style, show_figure, show_table
-from sercore.page import read_counts, read_loso, read_number, read_peers
+from sercore.page import read_loso, read_number, read_peers
 
 set_style()
 OWN, BASELINE, FROZEN = "DistilHuBERT (the paper)", "wav2vec 2.0 Base", "DistilHuBERT"
@@ -151,7 +151,8 @@ printed = scores.set_index(["system", "metric", "protocol"])["value"].sort_index
 baseline_UA_alike = printed[BASELINE, "UA", GLOBAL]
 frozen, frozen_baseline = (printed[system, "accuracy", BENCHMARK] for system in (FROZEN, BASELINE))
 share, share_alike, share_frozen = UA / baseline_UA, UA / baseline_UA_alike, frozen / frozen_baseline
-counts, kept = read_counts()["total"], (len(FOLDS) - 2) / len(FOLDS)  # one session tests, one validates
+arms, kept = ["iemocap+cremad", "iemocap", "cremad"], (len(FOLDS) - 2) / len(FOLDS)  # one session tests, one validates
+counts = {arm: read_number("utterances", "I", arm) for arm in arms}
 growth = counts["iemocap+cremad"] / counts["iemocap"]
 growth_of_a_fold = 1 + counts["cremad"] / (kept * counts["iemocap"])
 sd, sd_both = read_loso().loc["WA"].xs("spread", level=1)
@@ -162,7 +163,7 @@ reduction, printed_share = (f"{read_number(name):g}%" for name in ("parameter_re
 variance, factor = read_number("variance_reduction"), f"nearly {read_number('training_growth'):g}, in words"
 shorter, longer = f"{own / 1e6:.2f}M", f"{full / 1e6:.2f}M"
 int8, float32 = (f"{size / MB:.1f} MB = {size / MIB:.1f} MiB" for size in (own * INT8, full * FLOAT32))
-both, alone, added = counts[["iemocap+cremad", "iemocap", "cremad"]].map("{:,}".format)
+both, alone, added = map("{:,.0f}".format, counts.values())
 rows = [
     ("reduction by parameters", reduction, f"{by_parameters:.1%}", f"1 − {shorter} / {longer}"),
     ("reduction by the printed sizes", reduction, f"{by_printed_sizes:.1%}", f"1 − {small:g} MB / {large:g} MB"),

@@ -42,7 +42,7 @@ from sercore.audio_files import SAMPLE_RATE
 from sercore.data import CORPORA, class_weights, find_suspicious, load_utterances, loso_split
 from sercore.experiment import FOLDS, Experiment
 from sercore.labels import COLORS, EMOTIONS
-from sercore.page import INK, find_file, format_arm, format_origin, glue, read_counts, read_paper
+from sercore.page import INK, find_file, format_arm, format_origin, glue, read_paper
 from sercore.page import set_style, show_banner, show_figure, show_players, show_table, stack, tables_root
 from sercore.paths import whole_file
 
@@ -70,7 +70,8 @@ utterances["emotion"] = pd.Categorical(utterances["emotion"], EMOTIONS)
 
 # %%
 counts = pd.crosstab(utterances["emotion"], utterances["corpus"], margins=True, margins_name="total")
-paper = read_counts().T.rename(columns=titles)
+paper = read_paper().query("metric == 'utterances'").replace({"emotion": {"": "total"}})
+paper = paper.pivot(index="emotion", columns="arm", values="value").rename(columns=titles)
 beside = pd.concat({"paper": paper, format_origin(experiment): counts}, axis=1).swaplevel(axis=1)
 beside = beside[[column for title in titles.values() for column in beside if column[0] == title]]
 show_table(beside, "Utterances by corpus and emotion, beside Table I of the paper.", "{:,.0f}")

@@ -179,9 +179,10 @@ def find_counts(percent, size):
 
 
 printed, share = page.read_number("WA", table="V-A"), page.read_number("hold_out", table="V-A") / 100
+totals = {arm: int(page.read_number("utterances", "I", arm)) for arm in ("iemocap", "cremad", "iemocap+cremad")}
 rows = [
     {"5 % of": page.format_arm(corpus), "utterances": total, "held out": size, "right": [*find_counts(printed, size)]}
-    for corpus, total in page.read_counts()["total"].items()
+    for corpus, total in totals.items()
     for size in sorted({int(np.floor(share * total)), int(np.ceil(share * total))})
 ]
 held_out = pd.DataFrame(rows).explode("right")

@@ -20,5 +20,5 @@ from sercore.page.display import (
     stack,
     tables_root,
 )
-from sercore.page.published import read_counts, read_loso, read_number, read_open, read_paper, read_peers
+from sercore.page.published import read_loso, read_number, read_open, read_paper, read_peers
 from sercore.page.style import ACCENT, INK, MARKERS, PALE, set_style

@@ -5,7 +5,6 @@ from pathlib import Path
 import pandas as pd
 
 from sercore import paths
-from sercore.labels import EMOTIONS
 
 COMMON = ("unit", "protocol", "source", "note")  # columns of both tables
 
@@ -43,13 +42,6 @@ def read_number(metric: str, table: str | None = None, arm: str | None = None, e
         named = ", ".join(f"{column} {name!r}" for column, name in wanted.items())
         raise ValueError(f"{len(found)} printed numbers have {named}; results/published/paper.csv lists them.")
     return float(found["value"].iloc[0])
-
-
-def read_counts() -> pd.DataFrame:
-    """Table I: utterances of each corpus (rows) and emotion (columns), `total` last."""
-    counts = read_paper().query("table == 'I' and metric == 'utterances'").replace({"emotion": {"": "total"}})
-    wide = counts.pivot_table("value", "arm", "emotion", sort=False).astype(int)
-    return wide[[*EMOTIONS, "total"]].rename_axis(index="corpus", columns=None)
 
 
 def read_loso() -> pd.DataFrame:
