@@ -72,6 +72,7 @@ utterances["emotion"] = pd.Categorical(utterances["emotion"], EMOTIONS)
 counts = pd.crosstab(utterances["emotion"], utterances["corpus"], margins=True, margins_name="total")
 paper = read_paper().query("metric == 'utterances'").replace({"emotion": {"": "total"}})
 paper = paper.pivot(index="emotion", columns="arm", values="value").rename(columns=titles)
+paper = paper.rename_axis(index=None, columns=counts.columns.name)
 beside = pd.concat({"paper": paper, format_origin(experiment): counts}, axis=1).swaplevel(axis=1)
 beside = beside[[column for title in titles.values() for column in beside if column[0] == title]]
 show_table(beside, "Utterances by corpus and emotion, beside Table I of the paper.", "{:,.0f}")
