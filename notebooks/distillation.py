@@ -37,13 +37,12 @@ import numpy as np
 import pandas as pd
 import torch
 from sklearn.linear_model import RidgeCV
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from sercore import MODELS, page, training
 from sercore.data import Collator, load_split, load_target
 from sercore.evaluation import align_moments, bootstrap_scores, fit_moments, tabulate_predictions
 from sercore.experiment import Experiment
+from sercore.export.latency import count_operations
 from sercore.page import ACCENT, INK, METRICS, PALE, show_figure, show_table
 from sercore.training import build_classifier, classify_embeddings, embed, load_classifier
 from sercore.training.distillation import Distillation, distil, make_views
@@ -79,10 +78,9 @@ def describe(model, seconds=8):
     """Shape of a classifier, and the multiply-adds of its convolutions and products of matrices."""
     queries, shapes = [part for name, part in model.named_modules() if name.endswith("q_proj")], []
     queries[0].register_forward_hook(lambda layer, inputs, output: shapes.append(output.shape))  # batch, frames, width
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model.eval()(torch.zeros(1, 16_000 * seconds))
+    operations = count_operations(model, seconds).sum()
     row = {"layers": len(queries), "width": shapes[0][2], "frames a second": round(shapes[0][1] / seconds)}
-    return row | {"parameters": model.num_parameters(), "multiply-adds (millions)": counter.get_total_flops() / 2e6}
+    return row | {"parameters": model.num_parameters(), "multiply-adds (millions)": operations / 1e6}
 
 
 def compare_sizes():

@@ -41,11 +41,8 @@ import onnx
 import onnxruntime
 import pandas as pd
 import torch
-from torch.nn.attention import SDPBackend, sdpa_kernel
-from torch.utils.flop_counter import FlopCounterMode
 
 from sercore import paths
-from sercore.audio_files import SAMPLE_RATE
 from sercore.data import load_split
 from sercore.experiment import Experiment
 from sercore.export import SCHEMES, latency, sample_calibration, write_scheme_files
@@ -128,18 +125,6 @@ show_table(speed.rename_axis(None), "The longest waveform, one thread; memory of
 
 
 # %%
-def count_work(model: torch.nn.Module, seconds: float) -> pd.Series:
-    """Multiply-accumulates for one waveform by the model's own names of its modules; all transformer layers are one."""
-    with torch.no_grad(), sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
-        model(torch.zeros(1, round(seconds * SAMPLE_RATE)))
-    counts = pd.Series({name: sum(own.values()) // 2 for name, own in counter.get_flop_counts().items()})
-    whole, names = counts.pop("Global"), counts.index
-    leaves = counts[[not names.str.startswith(f"{name}.").any() for name in names]]
-    stages = leaves.index.str.partition(".").get_level_values(2).str.replace(r"\blayers\.\d+\.", "layers.", regex=True)
-    work = leaves.groupby(stages, sort=False).sum()
-    return pd.concat([work, pd.Series({"attention products": whole - work.sum()})])
-
-
 def open_product(operator: str, x: np.ndarray, weight: np.ndarray, result: str):
     """A function that multiplies x by a fixed weight in the runtime, on one thread."""
     form = f"product ({x.dtype.name.replace('float32', 'float')}[n, n] x) => ({result}[n, n] y)"
@@ -162,7 +147,7 @@ rates = (
 )
 
 # %%
-work = count_work(model, LONGEST)
+work = latency.count_operations(model, LONGEST)
 floors = {WORK: work / 1e6, "share (percent)": 100 * work / work.sum()}
 floors = pd.DataFrame(floors | {f"{name} at least (ms)": 1000 * work / rate for name, rate in rates.items()})
 floors.loc["total"] = floors.sum()
@@ -194,8 +179,9 @@ def compare_models():
     several = {f"{name}: {scheme}": file for name, own in own_files.items() for scheme, file in own.items()}
     turns = latency.tabulate_latency(several, [LONGEST], [1], repeats).set_index("scheme")[["median", "low", "high"]]
     shipped = pd.DataFrame(turns.index.str.split(": ").to_list(), columns=["model", "scheme"], index=turns.index)
-    counts = {name: [own.num_parameters() / 1e6, count_work(own, LONGEST).sum() / 1e6] for name, own in models.items()}
-    shipped[["million parameters", WORK]] = np.array([counts[name] for name in shipped["model"]])
+    work = {name: latency.count_operations(own, LONGEST).sum() / 1e6 for name, own in models.items()}
+    shipped["million parameters"] = [models[name].num_parameters() / 1e6 for name in shipped["model"]]
+    shipped[WORK] = shipped["model"].map(work)
     shipped["MB"] = [file.stat().st_size / 1e6 for file in several.values()]
     return shipped.join(1000 * turns).reset_index(drop=True)
 

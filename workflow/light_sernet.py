@@ -24,7 +24,6 @@ import torch
 from scipy.fft import dct
 from sklearn.model_selection import KFold
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 import sercore
 from sercore import page
@@ -33,7 +32,7 @@ from sercore.data import UtteranceDataset, class_weights, load_split, load_targe
 from sercore.data.splits import Split, loso_split
 from sercore.evaluation import align_moments, bootstrap_scores, fit_moments, score, tabulate_predictions
 from sercore.experiment import FOLDS, Experiment
-from sercore.export.latency import WARM_UP
+from sercore.export.latency import WARM_UP, count_operations
 from sercore.labels import EMOTIONS
 from sercore.paths import runs_root, whole_file
 from sercore.runtime import EmotionClassifier
@@ -270,13 +269,6 @@ def export_network(file: Path, mfcc: torch.Tensor) -> onnxruntime.InferenceSessi
     return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])
 
 
-def count_work(mfcc: Mfcc, waveform: torch.Tensor) -> float:
-    """Million multiply-accumulates of the network and of the products behind the Fourier transform."""
-    with FlopCounterMode(display=False) as counter, torch.inference_mode():
-        LightSerNet().eval()(mfcc(waveform))
-    return counter.get_total_flops() / 2e6
-
-
 def measure_time(mfcc: Mfcc, session: onnxruntime.InferenceSession) -> pd.DataFrame:
     """What each system takes for 8 s of audio, median and quartiles over turns.
 
@@ -306,7 +298,8 @@ def measure_costs(predictions: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame
         session = export_network(file := Path(folder) / "network.onnx", mfcc(torch.zeros(1, SAMPLES)))
         size = file.stat().st_size / 1e6
     facts = {"million parameters": sum(weight.numel() for weight in LightSerNet().parameters()) / 1e6}
-    facts |= {WORK: count_work(mfcc, torch.zeros(1, SAMPLES)), "MB": size, "epochs": EPOCHS}
+    work = count_operations(nn.Sequential(mfcc, LightSerNet()), 8)  # the products behind the Fourier transform, too
+    facts |= {WORK: work.sum() / 1e6, "MB": size, "epochs": EPOCHS}
     facts |= {"production_epochs": PRODUCTION_EPOCHS, "minutes": predictions["seconds"].unique().sum() / 60}
     return measure_time(mfcc, session), pd.DataFrame([facts])
 

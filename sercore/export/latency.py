@@ -11,6 +11,8 @@ import numpy as np
 import onnx
 import pandas as pd
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from torch.utils.flop_counter import FlopCounterMode
 
 from sercore.audio_files import SAMPLE_RATE
 from sercore.runtime import EmotionClassifier
@@ -25,6 +27,22 @@ def describe_file(file: str | Path) -> dict:
     opset = max(entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx"))
     facts = {"bytes": size, "MB": size / 10**6, "MiB": size / 2**20, "IR": model.ir_version, "opset": opset}
     return facts | {"nodes": operators.total(), "operators": dict(operators.most_common())}
+
+
+@torch.no_grad()
+def count_operations(model: torch.nn.Module, seconds: float) -> pd.Series:
+    """Multiply-adds for one waveform by the model's own names of its modules; all transformer layers are one.
+
+    PyTorch counts them as the model runs: of convolutions and products of matrices alone. Weights are not looked at.
+    """
+    with sdpa_kernel(SDPBackend.MATH), FlopCounterMode(display=False) as counter:
+        model.eval()(torch.zeros(1, round(seconds * SAMPLE_RATE)))
+    counts = pd.Series({name: sum(own.values()) // 2 for name, own in counter.get_flop_counts().items()})
+    whole, names = counts.pop("Global"), counts.index
+    leaves = counts[[not names.str.startswith(f"{name}.").any() for name in names]]
+    stages = leaves.index.str.partition(".").get_level_values(2).str.replace(r"\blayers\.\d+\.", "layers.", regex=True)
+    work = leaves.groupby(stages, sort=False).sum()
+    return pd.concat([work, pd.Series({"attention products": whole - work.sum()})])
 
 
 def measure_load(files: dict[str, Path], repeats: int = 5) -> dict[str, float]:

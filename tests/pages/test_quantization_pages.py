@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from sercore import paths
+from sercore.export.latency import count_operations
 from sercore.page import read_open
 from sercore.training import build_classifier
 
@@ -14,19 +15,14 @@ from sercore.training import build_classifier
 
 
 @pytest.fixture(scope="module")
-def benchmark(page_functions):
-    return page_functions("quantization_benchmark")
-
-
-@pytest.fixture(scope="module")
 def accuracy(page_functions):
     return page_functions("quantization_accuracy")
 
 
 @pytest.fixture(scope="module")
-def work(benchmark):
+def work():
     """Without the head, which the published count leaves out."""
-    return benchmark.count_work(build_classifier("distilhubert-scratch").eval(), 8).drop(["projector", "classifier"])
+    return count_operations(build_classifier("distilhubert-scratch"), 8).drop(["projector", "classifier"])
 
 
 def test_eight_seconds_are_as_many_multiply_accumulates_as_counted_by_hand(work):
@@ -43,17 +39,17 @@ def test_the_first_convolution_by_hand(work):
 
 
 @pytest.mark.parametrize("backbone", ["tiny", "student-scratch"])
-def test_all_but_attention_products_and_classifier_grow_with_length(benchmark, backbone):
+def test_all_but_attention_products_and_classifier_grow_with_length(backbone):
     """Twice the audio is twice the frames, up to a frame; attention pairs them; a classifier sees them pooled."""
-    short, long = (benchmark.count_work(build_classifier(backbone).eval(), seconds) for seconds in (4, 8))
+    short, long = (count_operations(build_classifier(backbone), seconds) for seconds in (4, 8))
     growth = (long / short).drop("classifier")
     assert growth.drop("attention products").to_numpy() == pytest.approx(2, abs=0.03)
     assert growth["attention products"] == pytest.approx(4, abs=0.1)
 
 
-def test_a_student_by_hand(benchmark):
+def test_a_student_by_hand():
     """8 s are 800 frames of 80 bins; stride 2 twice leaves 200 of width 192. Five layers: feed-forward 576, pairs."""
-    work = benchmark.count_work(build_classifier("student-scratch").eval(), 8)
+    work = count_operations(build_classifier("student-scratch"), 8)
     assert work["conv1"] == 400 * 192 * 80 * 3 and work["conv2"] == 200 * 192 * 192 * 3
     assert work["layers.fc1"] == work["layers.fc2"] == 5 * 200 * 192 * 576
     assert work["attention products"] == 5 * 2 * 200**2 * 192
