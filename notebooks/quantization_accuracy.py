@@ -239,4 +239,4 @@ glue(reached=(goals["reached"] != "neither").sum(), aims=(goals["reached"] == "a
 show_provenance(run)
 
 # %% [markdown]
-# **Next:** [a voice note, start to end](voice_note.ipynb).
+# **Next:** [fewer bits, a smaller student, or fewer channels](compression.ipynb).

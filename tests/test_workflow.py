@@ -17,7 +17,7 @@ from sercore.paths import PROJECT
 SNAKEMAKE = [sys.executable, "-m", "snakemake", "--snakefile", "workflow/Snakefile", "--cores", "2", "--dry-run"]
 PAGES = ("corpora", "augmentation", "protocol", "loss", "interpolation", "distillation", "comparison", "acoustics")
 PAGES += ("production_model", "calibration", "ravdess_analysis", "speaker_normalization", "known_speaker")
-PAGES += ("arousal", "dimensional", "domain_adaptation", "baselines")
+PAGES += ("arousal", "dimensional", "domain_adaptation", "baselines", "compression")
 PAGES += ("cremad_ablation", "quantization_benchmark", "quantization_accuracy", "voice_note", "voice_note_evaluation")
 MODULES = sorted((PROJECT / "sercore").rglob("*.py"))
 TOP = ("cli.py", "__main__.py", "__init__.py")  # they may import every wing
