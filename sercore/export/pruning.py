@@ -36,7 +36,8 @@ def prune(model: PreTrainedModel, share: float) -> PreTrainedModel:
     own = _rebuild(model, model.config)
     attention = [part for part in own.modules() if hasattr(part, "q_proj")]
     old, heads = attention[0].q_proj.in_features, attention[0].num_heads
-    step = math.lcm(heads, getattr(own.config, "num_conv_pos_embedding_groups", 1))
+    hubert = hasattr(own, "hubert")
+    step = math.lcm(heads, own.config.num_conv_pos_embedding_groups if hubert else 1)
     # An eighth of a channel more, so that no size is rounded down from just below a whole number.
     keeps, count = [*((width + 1 / 8) / old for width in range(step, old, step)), 1.0], partial(_count, own)
     most = math.floor(1000 * (1 - count(keeps[0]) / count(1.0))) / 1000
@@ -49,7 +50,8 @@ def prune(model: PreTrainedModel, share: float) -> PreTrainedModel:
         torch_pruning.importance.GroupMagnitudeImportance(p=2),
         pruning_ratio=1 - kept,
         num_heads={getattr(one, name): heads for one in attention for name in ("q_proj", "k_proj", "v_proj")},
-        ignored_layers=[getattr(own, name) for name in ("classifier", "projector") if hasattr(own, name)],
+        ignored_layers=[own.classifier, *([own.projector] if hubert else [])],
+        unwrapped_parameters=[(own.hubert.masked_spec_embed, 0)] if hubert else None,
         output_transform=lambda output: output.logits,
     ).step()
     for one in attention:  # scores are divided by the root of a head's dimensions, which are fewer now
