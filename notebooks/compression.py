@@ -137,10 +137,10 @@ models = page.measure_table(experiment, "compression", measure_models if here el
 # %%
 shown = models.iloc[:, :3].rename_axis([None, None])
 for name in models.columns[3::3]:  # each with the ends of its interval
-    own = models[[name, f"{name}_low", f"{name}_high"]].to_numpy()
-    shown[name] = [INTERVAL[name.split()[-1]].format(*row) for row in own]
-caption = f"8 s on one thread, with quartiles; UA and its gain on {SCHEME}, with 95 % intervals over speakers."
-show_table(shown, f"{caption} Students and what is pruned are in {SCHEME}.", "{:.2f}")
+    rows = models[[name, f"{name}_low", f"{name}_high"]].to_numpy()
+    shown[name] = [INTERVAL[name.split()[-1]].format(*row) for row in rows]
+caption = f"8 s on one thread, with quartiles; UA and its gain on {SCHEME}, in which students and what is pruned are."
+show_table(shown, f"{caption} 95 % intervals over speakers.", dict.fromkeys(shown.columns[:3], "{:,.2f}"))
 
 # %% tags=["hide-input"]
 ways = {kind: pd.concat([models.loc[[START]], own]) for kind, own in models.groupby(level="kind", sort=False)}
@@ -150,7 +150,7 @@ for row, place in zip(panels, ("new speakers", "unseen corpus"), strict=True):
         for (kind, own), mark, ink in zip(ways.items(), "osD", (INK, ACCENT, PALE), strict=False):
             axis.vlines(own[cost], own[f"{place} UA_low"], own[f"{place} UA_high"], color=ink, linewidth=1)
             axis.plot(own[cost], own[f"{place} UA"], mark, color=ink, markeredgecolor=INK, markersize=8, label=kind)
-        axis.set(xscale="log", xlabel=cost, ylabel=f"UA, {place}")
+        axis.set(xlabel=cost, ylabel=f"UA, {place}")
         axis.label_outer()
 figure.legend(*axis.get_legend_handles_labels(), loc="outside upper center", ncols=3)
 alt = "; ".join(f"{' '.join(name)}: {own['MB']:.2f} MB, {own.iloc[6]:.3f}" for name, own in models.iterrows())
