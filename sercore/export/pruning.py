@@ -44,6 +44,9 @@ def prune(model: PreTrainedModel, share: float) -> PreTrainedModel:
     if not 0 <= share <= most:
         raise ValueError(f"share is {share}; it must lie between 0 and {most}, which leaves {step} of {old} channels.")
     kept = keeps[bisect_right(keeps, (1 - share) * count(1.0), key=count) - 1]
+    for one in own.modules():
+        if isinstance(one, torch.nn.GroupNorm):  # groups of one channel would all stay; what is rebuilt has them again
+            one.num_groups = 1
     torch_pruning.pruner.BasePruner(
         own,
         0.1 * torch.randn(1, 16_000, generator=torch.Generator().manual_seed(0)),

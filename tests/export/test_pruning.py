@@ -3,18 +3,22 @@
 import numpy as np
 import pytest
 import torch
+from transformers import HubertConfig, HubertForSequenceClassification
 
 from sercore.export.latency import count_operations
 from sercore.export.pruning import prune
 from sercore.training import build_classifier, load_classifier
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
+from sercore.training.model import TINY
 
 GEOMETRY = {"d_model": 32, "encoder_layers": 2, "encoder_attention_heads": 4, "encoder_ffn_dim": 64}
 
 
-@pytest.fixture(params=["student", "HuBERT"])
+@pytest.fixture(params=["student", "HuBERT", "HuBERT with the paper's norm"])
 def model(request):
     torch.manual_seed(0)
+    if "norm" in request.param:  # after the first convolution: a group for each channel
+        return HubertForSequenceClassification(HubertConfig(**TINY | {"feat_extract_norm": "group"})).eval()
     if request.param == "HuBERT":
         return build_classifier("tiny").eval()
     return LogMelClassifier(LogMelConfig(stem_strides=(2, 2), position_kernel=15, **GEOMETRY)).eval()
