@@ -201,23 +201,23 @@ for axis, (name, own) in zip(panels, adapted.groupby("trained on", sort=False), 
 wide = adapted.pivot(index="adaptation", columns="trained on", values="UA").loc[adapted["adaptation"].unique()]
 alt = f"UA by adaptation: {wide.round(2).T.to_dict('list')}."
 drawn = show_figure(figure, "UA on the other corpus, 95 % intervals over speakers (dotted: nothing done).", alt)
-forms = dict.fromkeys(adapted.columns[2:], "{:.3f}")
-page.stack(drawn, show_table(adapted, "UA, its gain on nothing, and its range over seeds.", forms, index=False))
+caption, forms = "UA, its gain on nothing, and its range over seeds.", dict.fromkeys(adapted.columns[2:], "{:.3f}")
+page.stack(drawn, show_table(adapted, caption, forms, index=False))
 
 # %% [markdown]
 # ## Style transfer inside training
 #
 # MixStyle {cite}`zhou2021domain` (`workflow/mixstyle.py`): in half of the batches that the student learns from, before
-# each of its first two layers, each channel's mean and deviation are mixed with those of another utterance, of the
-# training corpus or, for half of them, of the target. Gains are on nothing mixed, with the same seed.
+# each of its first two layers, each channel's mean and deviation are mixed with those of another utterance, of the source
+# or, for half of them, of the target. Gains are on nothing mixed, with the same one of {glue:text}`mixed:d` seeds.
 
 # %% tags=["hide-input"]
 mixed, rows = page.read_open("mixstyle"), []
-for _, own in mixed.groupby(["trained on", "way"], sort=False) if len(mixed) else ():
+for _, own in mixed.groupby(["trained on", "way"], sort=False):
     rows.append({**own.sort_values(["gain", "UA"]).iloc[len(own) // 2], "seeds": np.ptp(own["UA"])})
 styles = pd.DataFrame(rows, columns=["trained on", "way", *adapted.columns[2:], "UA, per speaker", "gain, per speaker"])
 styles["trained on"] = styles["trained on"].map(page.format_arm)
-show_table(styles, "UA of the student by what was mixed, in the seed of the middle gain, as above.", index=False)
+show_table(styles, "UA of the student, in the middle seed.", dict.fromkeys(styles.columns[2:], "{:.3f}"), index=False)
 
 # %% tags=["remove-cell"]
 first = adapted[adapted["trained on"] == adapted["trained on"].iloc[0]].set_index("adaptation")
@@ -225,11 +225,11 @@ ways = {name: name for name in (NOTHING, "CORAL", "network", "adversarial")} | {
 page.glue(**{name: first.loc[way, "UA"] for name, way in ways.items()}, both=first["UA"]["adversarial, per speaker"])
 style = f"{first['UA']['style transfer']:.3f}" if "style transfer" in first.index else "nothing (it has no spectrogram)"
 beaten = (wide.filter(regex="adversarial|style", axis=0).max() > wide.loc["moments, per speaker"]).sum()
-page.glue(verdict=f"in {beaten or 'none'} of {wide.shape[1]} directions", target=page.format_arm(experiment.target))
-page.glue(origin=page.format_origin(experiment), arm=page.format_arm("+".join(experiment.corpora)))
+page.glue(verdict=f"in {beaten or 'none'} of {wide.shape[1]} directions", origin=page.format_origin(experiment))
+page.glue(arm=page.format_arm("+".join(experiment.corpora)), target=page.format_arm(experiment.target))
 own = styles.loc[styles["way"] == "with the target", ["trained on", "gain", "gain_low", "gain_high"]].to_numpy()
 moved = "; ".join(f"{name} {100 * gain:+.1f} [{100 * low:+.1f}, {100 * high:+.1f}]" for name, gain, low, high in own)
-page.glue(style=style, count=SEEDS, hidden=HIDDEN, moved=moved or "not measured")
+page.glue(style=style, count=SEEDS, hidden=HIDDEN, moved=moved, mixed=mixed["seed"].nunique())
 
 # %% [markdown]
 # ## What it means
@@ -238,9 +238,9 @@ page.glue(style=style, count=SEEDS, hidden=HIDDEN, moved=moved or "not measured"
 # ({glue:text}`origin`). From {glue:text}`arm` to {glue:text}`target`, UA is {glue:text}`nothing:.3f` with nothing done,
 # {glue:text}`two:.3f` with moments aligned, {glue:text}`adversarial:.3f` after adversarial training (the same network without
 # it {glue:text}`network:.3f`), {glue:text}`style` after style transfer and {glue:text}`CORAL:.3f` after CORAL. On aligned
-# embeddings, adversarial training has {glue:text}`both:.3f`. All assume that the new speech holds the emotions in about the
-# training proportions, and all but the alignment per speaker need a whole corpus of new speech at once.
-# Styles mixed with the target's move the student's UA by (points, by training corpus) {glue:text}`moved`.
+# embeddings, adversarial training has {glue:text}`both:.3f`. Styles mixed with the target's move the student's UA by (points,
+# by training corpus) {glue:text}`moved`. All assume that the new speech holds the emotions in about the training
+# proportions, and all but the alignment per speaker need a whole corpus of new speech at once.
 
 # %% tags=["remove-input"]
 page.show_provenance(run)
