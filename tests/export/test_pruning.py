@@ -84,6 +84,13 @@ def test_a_saved_model_is_read_again(model, waveforms, tmp_path):
         torch.testing.assert_close(load_classifier(tmp_path)(waveforms).logits, smaller(waveforms).logits)
 
 
+def test_a_student_whose_positions_are_sinusoids_keeps_room_for_them(waveforms):
+    """A sine and a cosine of two waves are four channels, however few heads there are."""
+    model = LogMelClassifier(LogMelConfig(stem_strides=(2, 2), **GEOMETRY | {"encoder_attention_heads": 2})).eval()
+    smaller = prune(model, 0.9)
+    assert smaller.config.d_model >= 4 and smaller(waveforms).logits.isfinite().all()
+
+
 @pytest.mark.parametrize("share", [1, 0.99, -0.5])
 def test_a_share_that_would_empty_a_layer_is_refused(model, share):
     with pytest.raises(
