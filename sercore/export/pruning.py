@@ -34,16 +34,16 @@ def prune(model: PreTrainedModel, share: float) -> PreTrainedModel:
         ValueError: a negative share, or one that would empty a layer.
     """
     own = _rebuild(model, model.config)
-    attention = [part for part in own.modules() if hasattr(part, "q_proj")]
+    attention, hubert = [part for part in own.modules() if hasattr(part, "q_proj")], hasattr(own, "hubert")
     old, heads = attention[0].q_proj.in_features, attention[0].num_heads
-    hubert = hasattr(own, "hubert")
     step = math.lcm(heads, own.config.num_conv_pos_embedding_groups if hubert else 4)  # fewer hold no sinusoids
     # An eighth of a channel more, so that no size is rounded down from just below a whole number.
     keeps, count = [*((width + 1 / 8) / old for width in range(step, old, step)), 1.0], partial(_count, own)
-    most = math.floor(1000 * (1 - count(keeps[0]) / count(1.0))) / 1000
+    whole = count(1.0)
+    most = math.floor(1000 * (1 - count(keeps[0]) / whole)) / 1000
     if not 0 <= share <= most:
         raise ValueError(f"share is {share}; it must lie between 0 and {most}, which leaves {step} of {old} channels.")
-    kept = keeps[bisect_right(keeps, (1 - share) * count(1.0), key=count) - 1]
+    kept = keeps[bisect_right(keeps, (1 - share) * whole, key=count) - 1]
     for one in own.modules():
         if isinstance(one, torch.nn.GroupNorm):  # groups of one channel would all stay; what is rebuilt has them again
             one.num_groups = 1
