@@ -1,5 +1,6 @@
 """Fixtures for all tests. Without SERCORE_CREMAD and SERCORE_RAVDESS the tests of the real corpora are skipped."""
 
+import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import soundfile
 
 from sercore.demo import write_corpus
 from sercore.labels import EMOTIONS
+from sercore.paths import PROJECT
 
 
 def pytest_collection_modifyitems(items):
@@ -18,6 +20,19 @@ def pytest_collection_modifyitems(items):
     for item in items:
         if mark := item.get_closest_marker("fault"):
             item.user_properties.append(("fault", mark.args[0]))
+
+
+@pytest.fixture(scope="session")
+def load_script() -> Callable:
+    """`load_script("record")` is workflow/record.py as a module, anew each time."""
+
+    def load(name: str):
+        spec = importlib.util.spec_from_file_location(name, PROJECT / "workflow" / f"{name}.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 def pytest_terminal_summary(terminalreporter, config):

@@ -1,7 +1,5 @@
 """LIGHT-SERNET as its paper describes it, and the two protocols that it is trained under."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,15 +10,11 @@ from sercore.data import loso_split, shared_speakers
 from sercore.labels import EMOTIONS
 from sercore.page import read_open
 from sercore.page.published import read_peers
-from sercore.paths import PROJECT
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("light_sernet", PROJECT / "workflow" / "light_sernet.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("light_sernet")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Styles that are mixed while a student is fine-tuned, and never when it predicts."""
 
-import importlib.util
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,16 +7,12 @@ import torch
 
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
-from sercore.paths import PROJECT
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
 
 
 @pytest.fixture(scope="module")
-def script():
-    spec = importlib.util.spec_from_file_location("mixstyle", PROJECT / "workflow" / "mixstyle.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+def script(load_script):
+    return load_script("mixstyle")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """The pages' sources: pairs agree, no outputs, one skeleton, all of them in the book, analysis in the open."""
 
 import ast
-import importlib.util
 import re
 
 import jupytext
@@ -16,14 +15,6 @@ NAMES = sorted(path.stem for path in NOTEBOOKS.glob("*.py") if path.stem != "con
 FOLD_PAGES = [f"loso_fold_{fold}" for fold in range(1, 6)]
 OWN = {"baselines": {"hub_models": []}}  # parameters of one page alone
 WITHOUT_RUN = ["comparison"]  # shows printed numbers only
-
-
-def load_script(name: str):
-    """A file of workflow/ as a module."""
-    spec = importlib.util.spec_from_file_location(name, PROJECT / "workflow" / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def notebook(name: str):
@@ -91,7 +82,7 @@ def test_the_skeleton(name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_book_opens_a_page_with_its_numbers(name):
+def test_the_book_opens_a_page_with_its_numbers(load_script, name):
     """Below the introduction, the first sentences of what it means; a fold's own page says the same of each."""
     staged = load_script("stage").open_with_results(notebook(name))
     box = staged.cells[1].source
@@ -99,7 +90,7 @@ def test_the_book_opens_a_page_with_its_numbers(name):
     assert "{glue:text}" in box and box.splitlines()[2].endswith(".")
 
 
-def test_a_part_closes_with_the_numbers_of_its_pages():
+def test_a_part_closes_with_the_numbers_of_its_pages(load_script):
     """Values printed as glued, folds once, links from the folder of the prose."""
     page = nbformat.v4.new_notebook()
     data = {"application/papermill.record/text/plain": "0.8242"}
@@ -149,7 +140,7 @@ def test_every_prose_page_is_in_the_toc():
     assert [page for page in pages if page not in toc] == []
 
 
-def test_what_follows_from_the_sources_is_up_to_date(capsys):
+def test_what_follows_from_the_sources_is_up_to_date(load_script, capsys):
     stamping = load_script("notebooks")
     stale = [path for path, text in stamping.contents().items() if path.read_text(encoding="utf-8") != text]
     assert stale == [], "run make notebooks"
@@ -157,12 +148,12 @@ def test_what_follows_from_the_sources_is_up_to_date(capsys):
     assert capsys.readouterr().out == ""
 
 
-def test_a_page_without_a_setup_cell_is_refused():
+def test_a_page_without_a_setup_cell_is_refused(load_script):
     with pytest.raises(ValueError, match="0 setup cells"):
         load_script("notebooks").stamped("# %%\nprint()\n")
 
 
-def test_the_cell_that_papermill_adds_is_not_shown():
+def test_the_cell_that_papermill_adds_is_not_shown(load_script):
     added = nbformat.v4.new_code_cell("fold = 2", metadata={"tags": ["injected-parameters"]})
     pages = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("fold = 1"), added])
     shown = load_script("stage").hide_injected(pages)

@@ -1,6 +1,5 @@
 """results/open: what can be recomputed from the recorded tables agrees, and the README shows the same numbers."""
 
-import importlib.util
 import json
 
 import numpy as np
@@ -350,11 +349,9 @@ def test_readme_shows_the_schemes(sizes, speed):
 
 
 @pytest.fixture
-def recorder(tmp_path, monkeypatch):
+def recorder(load_script, tmp_path, monkeypatch):
     """workflow/record.py as a module that writes into a folder of its own."""
-    spec = importlib.util.spec_from_file_location("record", PROJECT / "workflow" / "record.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("record")
     monkeypatch.setattr(module, "results_root", lambda: tmp_path / "results")
     return module
 

@@ -1,6 +1,5 @@
 """What workflow/ship.py makes of finished production runs: a file that loads, its scores, and its card."""
 
-import importlib.util
 import json
 from dataclasses import asdict
 from types import SimpleNamespace
@@ -13,7 +12,7 @@ import sercore
 from sercore.evaluation import bootstrap_scores, score
 from sercore.experiment import Experiment
 from sercore.labels import EMOTIONS
-from sercore.paths import PROJECT, runs_root, write_json
+from sercore.paths import runs_root, write_json
 from sercore.training import build_classifier, load_classifier
 
 Y_TRUE = [*EMOTIONS, *EMOTIONS]
@@ -21,12 +20,9 @@ WRONG = {"random": 0, "disjoint": 2}  # predictions
 
 
 @pytest.fixture(scope="module")
-def workflow():
+def workflow(load_script):
     """workflow/ship.py as a module."""
-    spec = importlib.util.spec_from_file_location("ship", PROJECT / "workflow/ship.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script("ship")
 
 
 @pytest.fixture

@@ -1,7 +1,6 @@
 """A recorded run is read where no run was begun: without weights, and without audio."""
 
 import hashlib
-import importlib.util
 import json
 import shutil
 
@@ -54,11 +53,9 @@ def test_a_recorded_run_is_read_and_says_that_other_code_made_it(recorded, capsy
 
 
 @pytest.fixture
-def record_same(recorded, monkeypatch):
+def record_same(load_script, recorded, monkeypatch):
     """`record.py --same` of a run that today's code trained, with the recorded predictions or with others."""
-    spec = importlib.util.spec_from_file_location("record", PROJECT / "workflow" / "record.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("record")
     monkeypatch.setattr(module, "results_root", paths.results_root)
 
     def note(predictions: str = "", **settings) -> str:
