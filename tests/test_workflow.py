@@ -153,7 +153,7 @@ def run_page(page: str, profile: str) -> subprocess.CompletedProcess:
     runs = os.path.relpath(os.environ["SERCORE_RUNS"], PROJECT)
     target = f"{runs}/{Path(profile).stem}/notebooks/{page}.ipynb"
     command = [*SNAKEMAKE[:-1], "--nolock", "--config", f"profile={profile}", "--", target]
-    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    environment = os.environ | {"PATH": f"{os.environ['PATH']}:{Path(sys.executable).parent}"}
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
 
 
@@ -184,6 +184,21 @@ def test_a_profile_may_be_a_file_and_what_stopped_it_is_printed(tmp_path):
     line = "corpora: FileNotFoundError: iemocap: the setting roots['iemocap'] names /nowhere, which is not a folder"
     assert stopped.returncode != 0 and f"What stopped it:\n{line}" in stopped.stdout, stopped.stderr
     assert (tmp_path / "runs/astray/logs/corpora.log").is_file()
+
+
+@pytest.mark.parametrize(("line", "tries"), [("Kernel died before replying to kernel_info", 2), ("ValueError: no", 1)])
+def test_a_kernel_that_found_its_port_taken_is_started_once_more(line, tries, tmp_path, monkeypatch):
+    """Two pages that start at once may be given the same port; whatever else fails at once stops the page."""
+    first = tmp_path / "bin/papermill"
+    first.parent.mkdir()
+    first.write_text(
+        f"#!/bin/sh\necho >> {tmp_path}/tries\n[ $(wc -l < {tmp_path}/tries) = 1 ] && echo {line} && exit 1\ncp $1 $2"
+    )
+    first.chmod(0o755)
+    monkeypatch.setenv("PATH", str(first.parent), prepend=os.pathsep)
+    done = run_page("comparison", "open")
+    assert len((tmp_path / "tries").read_text()) == tries
+    assert (done.returncode == 0) == (tries == 2) == (tmp_path / "runs/open/notebooks/comparison.ipynb").is_file()
 
 
 def test_no_page_looks_for_runs_by_what_its_profile_was_called():

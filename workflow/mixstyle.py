@@ -30,7 +30,7 @@ from sercore.labels import EMOTIONS
 from sercore.paths import count_threads, results_root, whole_file
 from sercore.training.embeddings import pool_utterances
 from sercore.training.regression_head import choose_head
-from sercore.training.trainer import _build_trainer  # that of every run, with its augmentation, loss and schedule
+from sercore.training.trainer import build_trainer  # that of every run, with its augmentation, loss and schedule
 
 SHAPE, SHARE, LAYERS = 0.1, 0.5, 2  # of the Beta distribution; of batches that are mixed; before which it happens
 NOTHING, SOURCE, TARGET = WAYS = ("nothing", "among the source", "with the target")
@@ -104,7 +104,7 @@ def run(experiment: Experiment, way: str, plain: pd.DataFrame) -> dict:
     (split, audio), (target, sound) = load_split(experiment), load_target(experiment)
     transformers.set_seed(experiment.seed)
     with TemporaryDirectory() as folder, threadpool_limits(count_threads()):
-        trainer = _build_trainer(experiment, Path(folder) / "run", split, audio)
+        trainer = build_trainer(experiment, Path(folder) / "run", split, audio)
         if way != NOTHING:
             mix_in_training(trainer.model, draw_batches(target, sound, experiment) if way == TARGET else None)
         trainer.train()

@@ -55,7 +55,7 @@ def speak(file: Path, random: np.random.Generator) -> None:
 
 
 if __name__ == "__main__":
-    folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 1_800
+    folder, count = Path(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 3_600
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(count):
         speak(folder / f"{number:04}.wav", np.random.default_rng(number))

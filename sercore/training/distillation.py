@@ -23,7 +23,7 @@ from sercore.labels import EMOTIONS
 from sercore.training.log_mel_classifier import LogMelClassifier, LogMelConfig
 from sercore.training.model import LABELS, STUDENT
 from sercore.training.runs import Run, describe_environment
-from sercore.training.teacher_views import BFLOAT16, TARGETS, TEACHING, Distillation, Views, _collate, make_views
+from sercore.training.teacher_views import BFLOAT16, TARGETS, TEACHING, Distillation, Views, collate, make_views
 from sercore.training.trainer import EpochSampler
 
 MOMENTS = tuple(f"{part}, {layer} layer" for layer in ("last but one", "last") for part in ("mean", "deviation"))
@@ -157,7 +157,7 @@ def _train_epoch(settings, epoch, shown, learner, average, optimizers, schedules
     sampler.set_epoch(epoch)
     order = np.array([*sampler])[: len(drawn) // settings.batch_size * settings.batch_size]
     for rows in order.reshape(-1, settings.batch_size):
-        batch, labels = _collate([shown[drawn[row]][row] for row in rows])
+        batch, labels = collate([shown[drawn[row]][row] for row in rows])
         target = {name: np.stack([shown[drawn[row]].targets[name][row] for row in rows]) for name in TARGETS}
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             predicted = learner.train()(**batch)
@@ -177,7 +177,7 @@ def _measure_student(learner: Learner, view: Views) -> tuple[dict[str, np.ndarra
     """Share of the variance of each number of moments and embedding that is predicted; scores, where labelled."""
     rows = {name: [] for name in TARGETS}
     for start in range(0, len(view.labels), TEACHING):
-        batch, _ = _collate([view[row] for row in range(start, min(start + TEACHING, len(view.labels)))])
+        batch, _ = collate([view[row] for row in range(start, min(start + TEACHING, len(view.labels)))])
         for name, values in learner.eval()(**batch).items():
             rows[name].append(values)
     predicted = {name: torch.cat(values).numpy() for name, values in rows.items()}

@@ -69,6 +69,8 @@ class LogMelClassifier(PreTrainedModel):
         self.dropout = nn.Dropout(config.head_dropout)
         self.classifier = nn.Linear(2 * width, config.num_labels)
         self.post_init()
+        if not config.notice:  # flash attention's way back, in bfloat16, is a third of a student's step
+            self.set_attn_implementation("eager")
 
     def freeze_feature_encoder(self) -> None:
         """Keeps the two convolutions as they are."""

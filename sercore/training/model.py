@@ -36,16 +36,12 @@ TINY = SMALL | {"conv_dim": (8, 32, 48, 48, 48)} | TINY_BLOCKS | TINY_ENDS
 SCRATCH = {"distilhubert-scratch": DISTILHUBERT, "small": SMALL, "tiny": TINY}
 
 # For phones: 25 frames a second of an utterance's log-mel spectrogram, five of Whisper's layers at a width of 192.
-STUDENT_STEM = {"stem_strides": (2, 2), "position_kernel": 15}
-STUDENT_LAYERS = {"d_model": 192, "encoder_layers": 5, "encoder_attention_heads": 4, "encoder_ffn_dim": 576}
-STUDENT = STUDENT_STEM | STUDENT_LAYERS
+STUDENT = {"stem_strides": (2, 2), "position_kernel": 15, "d_model": 192, "encoder_layers": 5}
+STUDENT |= {"encoder_attention_heads": 4, "encoder_ffn_dim": 576}
 FILTERBANK = ("small", "tiny")  # their first convolution starts as one
 
 # SpecAugment is Hugging Face's default for HuBERT and not among the paper's augmentations (section III-B).
-LABELS = {
-    "id2label": dict(enumerate(EMOTIONS)),
-    "label2id": {emotion: number for number, emotion in enumerate(EMOTIONS)},
-}
+LABELS = {"id2label": dict(enumerate(EMOTIONS)), "label2id": {name: number for number, name in enumerate(EMOTIONS)}}
 SETTINGS = LABELS | {"apply_spec_augment": False}
 WHISPER = "whisper-base"
 

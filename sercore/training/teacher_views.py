@@ -44,7 +44,7 @@ BFLOAT16 = torch.cpu._is_avx512_bf16_supported()  # where it is not, it is slowe
 class Distillation:
     """All that defines a student beside its teachers."""
 
-    views: int = 5  # of each clip, the first as it is
+    views: int = 8  # of each clip, the first as it is
     splice: bool = True  # views of two clips, one after the other
     content: bool = True  # views shuffled, reversed, faster or slower
     channel: bool = True  # views through another channel: tilted, in a room, with noise
@@ -195,7 +195,7 @@ def _ask_teachers(frozen: PreTrainedModel, tuned: PreTrainedModel, waveforms: li
     keep = tuned.eval().classifier.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     batched = TEACHING if isinstance(frozen, LogMelClassifier) else 1  # others cannot pool rows of different lengths
     for start in range(0, len(order), batched):
-        batch, _ = _collate([{"input_values": waveforms[row], "labels": -1} for row in order[start : start + batched]])
+        batch, _ = collate([{"input_values": waveforms[row], "labels": -1} for row in order[start : start + batched]])
         with torch.autocast("cpu", torch.bfloat16, enabled=BFLOAT16):
             moments, logits = torch.cat(_pool_last_layers(frozen.eval(), batch), 1), tuned(**batch).logits
         for name, values in zip(TARGETS, (moments, seen.pop(), logits), strict=True):
@@ -212,8 +212,8 @@ def _pool_last_layers(model: PreTrainedModel, batch: dict) -> list[Tensor]:
     return [part for layer in hidden for part in (layer.float().mean(1), layer.float().std(1))]
 
 
-def _collate(items: list[dict]) -> tuple[dict[str, Tensor], Tensor]:
-    """A batch as wide as a multiple of WIDTH, masked, and its labels."""
+def collate(items: list[dict]) -> tuple[dict[str, Tensor], Tensor]:
+    """Makes a batch as wide as a multiple of WIDTH, masked, and its labels."""
     batch = Collator("longest", MAX_SECONDS)(items)
     labels, more = batch.pop("labels"), -batch["input_values"].shape[1] % WIDTH
     return {name: pad(values, (0, more)) for name, values in batch.items()}, labels

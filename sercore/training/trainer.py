@@ -67,7 +67,7 @@ def _fit(experiment: Experiment, path: Path) -> None:
         needed = " and ".join(f"SERCORE_{name.upper()}" for name in experiment.corpora)
         raise FileNotFoundError(f"{path.name} is not recorded, and training needs audio: set {needed}.")
     transformers.set_seed(experiment.seed)
-    trainer = _build_trainer(experiment, path, split, audio)
+    trainer = build_trainer(experiment, path, split, audio)
     trainer.train(resume_from_checkpoint=_last_checkpoint(path))
     if watcher == "wandb":  # else what this process trains next goes into the same run of it
         import_module(watcher).finish()
@@ -131,7 +131,8 @@ class _Progress(transformers.TrainerCallback):
             print(line, flush=True)
 
 
-def _build_trainer(experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> transformers.Trainer:
+def build_trainer(experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> transformers.Trainer:
+    """Makes the trainer of a run, with its augmentation, loss, schedule and order of utterances."""
     if experiment.task == "dimensional":
         loss, model = ConcordanceLoss(), build_regressor(experiment.backbone)
     else:
