@@ -52,6 +52,7 @@ from sercore.page import ACCENT, INK, PALE, show_figure, show_table
 from sercore.runtime import EmotionClassifier
 from sercore.training import build_classifier, load_classifier, read_run, train
 from sercore.training.distillation import Distillation, distil
+from sercore.training.teacher_views import QUICK
 from sercore.training.embeddings import pool_utterances
 from sercore.training.model import STUDENT
 from sercore.training.runs import LAST, run_folder
@@ -64,7 +65,6 @@ INTERVAL = {"ms": "{:.1f} [{:.1f}, {:.1f}]", "UA": "{:.3f} [{:.3f}, {:.3f}]", "g
 experiment = Experiment.from_profile(profile, **{**settings, "split": "disjoint"})
 real = experiment.adapter_rank > 0  # else a very small student, only to show that this runs
 small = "small" if real else profile  # whose settings fine-tune all models of this page
-tiny = '{"stem_strides":[2,2],"d_model":32,"encoder_layers":1,"encoder_attention_heads":2,"encoder_ffn_dim":32}'
 page.show_banner(experiment)
 
 # %% tags=["hide-output"]
@@ -80,7 +80,7 @@ def find_run(profile, **changed):
 run, largest = find_run(profile), "student"  # the one that ships
 if page.is_here(run.path, audio) and not real:
     SHAPES, SHARES = [], SHARES[:1]
-    largest = distil(run, Distillation(views=2, epochs=2, average=0.5, geometry=tiny)) / "model"
+    largest = distil(run, Distillation(**QUICK)) / "model"
 whole = find_run(small, backbone=str(largest))
 here = page.is_here(run.path, audio, other) and page.is_here(whole.path)  # else what is recorded is shown
 

@@ -45,21 +45,20 @@ from sercore.experiment import Experiment
 from sercore.export.latency import count_operations
 from sercore.page import ACCENT, INK, METRICS, PALE, show_figure, show_table
 from sercore.training import build_classifier, classify_embeddings, embed, load_classifier
-from sercore.training.distillation import Distillation, distil, make_views
+from sercore.training.distillation import Distillation, distil
+from sercore.training.teacher_views import QUICK, make_views
 
 page.set_style()
 GAIN = dict.fromkeys(("gain", "gain_low", "gain_high"), "{:+.1f}")  # points
 experiment = Experiment.from_profile(profile, **{**settings, "split": "disjoint"})
 adapted = experiment.adapter_rank > 0
 (split, audio), (target, other) = load_split(experiment), load_target(experiment)
-tiny = '{"stem_strides":[2,2],"d_model":32,"encoder_layers":1,"encoder_attention_heads":2,"encoder_ffn_dim":32}'
-quick = {"views": 2, "epochs": 2, "average": 0.5, "geometry": tiny}
 page.show_banner(experiment)
 
 # %% tags=["hide-output"]
 run = training.train(experiment)
 here = page.is_here(run.path, audio)  # else what is recorded is shown, and not measured
-student = distil(run, Distillation(**{} if adapted else quick)) if here else run.path.with_name("distillation")
+student = distil(run, Distillation(**{} if adapted else QUICK)) if here else run.path.with_name("distillation")
 
 
 def measure(name, compute):
@@ -138,7 +137,7 @@ VARIANTS = {"all": {}, "no views": {"views": 1}, "no splicing": {"splice": False
 VARIANTS |= {"no other content": {"content": False}, "no other channel": {"channel": False}}
 VARIANTS |= {"teachers get the student's view": {"undistorted": False}}
 VARIANTS |= {"no fine-tuned teacher": {"embedding": 0.0, "probabilities": 0.0}}
-brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else quick
+brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else QUICK
 
 
 @torch.inference_mode()

@@ -82,12 +82,10 @@ def _rebuild(model, config, norm=None) -> PreTrainedModel:
     """A model of the configuration with the weights of this one; a convolution's weight norm taken out or put back."""
     own, weights = type(model)(copy.deepcopy(config)).eval(), model.state_dict()
     weights.pop("hubert.masked_spec_embed", None)  # never used
-    convolution = own.hubert.encoder.pos_conv_embed.conv if hasattr(own, "hubert") else None
-    if convolution and norm:
-        parametrize.remove_parametrizations(convolution, "weight")
+    convolutions = [own.hubert.encoder.pos_conv_embed.conv] if hasattr(own, "hubert") else []
+    for one in convolutions if norm else ():
+        parametrize.remove_parametrizations(one, "weight")
     own.load_state_dict(weights, strict=False)
-    if convolution and norm:
-        norm(convolution, dim=2)
-    elif convolution:
-        parametrize.remove_parametrizations(convolution, "weight")
+    for one in convolutions:
+        norm(one, dim=2) if norm else parametrize.remove_parametrizations(one, "weight")
     return own

@@ -73,6 +73,10 @@ class Distillation:
         return "-".join(["distillation", *(f"{name}={value}" for name, value in changed.items())])
 
 
+TINY = '{"stem_strides":[2,2],"d_model":32,"encoder_layers":1,"encoder_attention_heads":2,"encoder_ffn_dim":32}'
+QUICK = {"views": 2, "epochs": 2, "average": 0.5, "geometry": TINY}  # to show that all of this runs
+
+
 @dataclass
 class Clips:
     """Preprocessed speech: waveforms, and by clip its speaker and its label (-1 for none)."""
@@ -139,7 +143,6 @@ def draw_content(clips: Clips, index: int, settings: Distillation, random: np.ra
 def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
     """Training clips with labels, then without; validation clips."""
     split, audio = load_split(experiment)
-    shown = sorted(set(split.train["speaker"]))[::every]
     tables, sounds = [split.train], [audio]
     if "cremad" in experiment.corpora:
         try:
@@ -148,7 +151,7 @@ def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
             tables, sounds = [*tables, table], [*sounds, sound]
         except ValueError as reason:
             print(f"no utterances of other emotions: {reason}")
-    table = pd.concat(tables)
+    table, shown = pd.concat(tables), sorted(set(split.train["speaker"]))[::every]
     clips = _gather(table[table["speaker"].isin(shown)], datasets.concatenate_datasets(sounds))
     sentences = paths.find_sentences()
     clips.waveforms += [preprocess(read_audio(file)) for file in sentences]
