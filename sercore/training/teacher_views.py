@@ -44,7 +44,7 @@ BFLOAT16 = torch.cpu._is_avx512_bf16_supported()  # where it is not, it is slowe
 class Distillation:
     """All that defines a student beside its teachers."""
 
-    views: int = 8  # of each clip, the first as it is
+    views: int = 6  # of each clip, the first as it is
     splice: bool = True  # views of two clips, one after the other
     content: bool = True  # views shuffled, reversed, faster or slower
     channel: bool = True  # views through another channel: tilted, in a room, with noise
