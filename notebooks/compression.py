@@ -77,7 +77,7 @@ def find_run(profile, **changed):
     return read_run(run_folder(own)) if (run_folder(own) / LAST).is_file() else train(own)
 
 
-run, largest = find_run(profile), "student"  # the one that ships
+run, largest = find_run(profile), "student"
 if page.is_here(run.path, audio) and not real:
     SHAPES, SHARES = [], SHARES[:1]
     largest = distil(run, Distillation(**QUICK)) / "model"
@@ -87,11 +87,11 @@ here = page.is_here(run.path, audio, other) and page.is_here(whole.path)  # else
 # %% [markdown]
 # ## Three ways down from one student
 #
-# The [student that ships](distillation.ipynb) is the start, in one [scheme](quantization_accuracy.ipynb). Other schemes
-# have fewer bits, or more. Smaller students are distilled by its recipe. Pruning takes channels out of it before it is
-# fine-tuned: width, feed-forward channels and the dimensions of each head lose the same share, those whose weights are
-# smallest in all layers that a channel passes {cite}`fang2023depgraph`. What is left is a smaller network of the same
-# class, with a half or a quarter of its operations, those of the spectrogram aside.
+# The [student](distillation.ipynb) is the start, in one [scheme](quantization_accuracy.ipynb): as recorded here, the one
+# that was shown 1,800 sentences. Other schemes have fewer bits, or more. Smaller students are distilled by its recipe.
+# Pruning takes channels out of it before it is fine-tuned: width, feed-forward channels and the dimensions of each head
+# lose the same share, those whose weights are smallest in all layers that a channel passes {cite}`fang2023depgraph`.
+# What is left is a smaller network of its class, with a half or a quarter of the operations behind the spectrogram.
 
 
 # %%

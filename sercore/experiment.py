@@ -90,8 +90,8 @@ class Experiment:
                 raise ValueError(f"{name} is {getattr(self, name)}; it must lie in {low:g}..{high:g}.")
         if empty := [name for name in ("primary", "target", "geometry", "backbone") if not getattr(self, name)]:
             raise ValueError(f"{empty[0]} is empty; only permanent may be.")
-        if self.interpolation < 1 and not self.adapter_rank:
-            raise ValueError(f"interpolation is {self.interpolation}; it scales an adapter: set adapter_rank too.")
+        if self.interpolation < 1 and (self.backbone in ("small", "tiny") or self.backbone.endswith("-scratch")):
+            raise ValueError(f"interpolation is {self.interpolation}; {self.backbone} is not pretrained: set 1.")
         if self.task == DIMENSIONAL and self.head != "trained":
             raise ValueError(f"head is {self.head!r}; task {DIMENSIONAL!r} needs head 'trained'.")
         if self.permanent == self.primary:

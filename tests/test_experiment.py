@@ -69,7 +69,7 @@ def test_fold_out_of_range_is_refused(fold):
         ({"split": "speaker"}, "choose one of 'loso', 'random', 'disjoint'"),
         ({"permanent": "iemocap"}, "permanent and primary are both 'iemocap'"),
         ({"learning_rate": -1.0}, "learning_rate is -1.0"),
-        ({"interpolation": 0.5}, "interpolation is 0.5; it scales an adapter: set adapter_rank too"),
+        ({"interpolation": 0.5, "backbone": "tiny"}, "interpolation is 0.5; tiny is not pretrained: set 1"),
         ({"interpolation": 1.5}, "interpolation is 1.5; it must lie in 0..1"),
         ({"task": "ordinal"}, "choose one of 'categorical', 'dimensional'"),
         ({"task": "dimensional", "head": "regression"}, "task 'dimensional' needs head 'trained'"),

@@ -213,9 +213,9 @@ def test_the_house_is_thin():
     What makes the models that ship (log-mel classifier, adapter, regression head, views, distillation) is 817 of them,
     what gets to know a speaker 90, what predicts dimensions 84, what tells a file or model that is cut or hostile from
     a whole one 103, what tells by what a run was made, and keeps it for one process, 180, what takes channels out of a
-    model and counts operations 111.
+    model and counts operations 111, what goes half of the way back without an adapter 10.
     """
     lines = {file: len(file.read_text(encoding="utf-8").splitlines()) for file in MODULES}
     around = sum(count for file, count in lines.items() if file.parent.name in ("demo", "page"))
-    assert sum(lines.values()) - around <= 5_135
-    assert sum(lines.values()) <= 6_020
+    assert sum(lines.values()) - around <= 5_145
+    assert sum(lines.values()) <= 6_030

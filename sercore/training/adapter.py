@@ -58,3 +58,11 @@ def scale_adapter(model: PeftModel, share: float) -> None:
         if isinstance(module, LoraLayer):
             for name in module.scaling:
                 module.set_scale(name, share)
+
+
+def interpolate(model: PreTrainedModel, start: PreTrainedModel, share: float) -> None:
+    """Does the same to a classifier that was trained whole from `start`: between both lies all but the last layer."""
+    before = start.state_dict()
+    for name, value in model.named_parameters():
+        if not name.startswith("classifier"):
+            value.data.lerp_(before[name].to(value), 1 - share)

@@ -24,7 +24,7 @@ from sercore.data import Collator, Split, UtteranceDataset, class_weights, load_
 from sercore.evaluation.metrics import score, score_dimensions, tabulate_predictions, tabulate_ratings
 from sercore.experiment import Experiment
 from sercore.labels import DIMENSIONS, EMOTIONS
-from sercore.training.adapter import add_adapter, save_adapter, scale_adapter
+from sercore.training.adapter import add_adapter, interpolate, save_adapter, scale_adapter
 from sercore.training.ccc_loss import ConcordanceLoss
 from sercore.training.embeddings import pool_utterances
 from sercore.training.focal_loss import AdaptiveFocalLoss
@@ -211,6 +211,8 @@ def _last_checkpoint(path: Path) -> str | None:
 def _write_results(model: nn.Module, experiment: Experiment, path: Path, split: Split, audio: datasets.Dataset) -> None:
     if experiment.adapter_rank:
         scale_adapter(model, experiment.interpolation)
+    elif experiment.interpolation < 1:
+        interpolate(model, build_classifier(experiment.backbone), experiment.interpolation)
     needed = ("validation", "test") if experiment.head == "trained" else ("train", "validation", "test")
     parts = {name: getattr(split, name) for name in needed}
     pooled = {name: pool_utterances(model, experiment, part, audio) for name, part in parts.items()}

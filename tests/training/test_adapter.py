@@ -1,11 +1,13 @@
 """Adapters change nothing at first, scale along a line, and are kept alone."""
 
+import copy
+
 import pytest
 import torch
 from transformers import HubertConfig, HubertForSequenceClassification
 
-from sercore.training.adapter import add_adapter, load_adapter, save_adapter, scale_adapter
-from sercore.training.model import TINY
+from sercore.training.adapter import add_adapter, interpolate, load_adapter, save_adapter, scale_adapter
+from sercore.training.model import TINY, build_classifier
 
 VALUES = torch.randn(2, 16_000, generator=torch.Generator().manual_seed(1)) * 0.1
 
@@ -73,3 +75,13 @@ def test_adapter_of_another_backbone_is_one_line(make_classifier, trained, tmp_p
 def test_folder_without_adapter_is_one_line(make_classifier, tmp_path):
     with pytest.raises(FileNotFoundError, match="holds no adapter"):
         load_adapter(make_classifier(), tmp_path)
+
+
+@torch.no_grad()
+def test_half_of_the_way_without_an_adapter_is_the_mean_of_both_but_for_the_last_layer():
+    start, model = (build_classifier("student-scratch") for _ in range(2))
+    known, before = copy.deepcopy(model.state_dict()), start.state_dict()
+    interpolate(model, start, 0.5)
+    for name, value in model.named_parameters():
+        expected = known[name] if name.startswith("classifier") else (known[name] + before[name]) / 2
+        torch.testing.assert_close(value, expected)
