@@ -88,7 +88,7 @@ here = page.is_here(run.path, audio, other) and page.is_here(whole.path)  # else
 # ## Three ways down from one student
 #
 # The [student](distillation.ipynb) is the start, in one [scheme](quantization_accuracy.ipynb): as recorded here, the one
-# that was shown 1,800 sentences. Other schemes have fewer bits, or more. Smaller students are distilled by its recipe.
+# that was shown half of the sentences. Other schemes have fewer bits, or more. Smaller students are distilled by its recipe.
 # Pruning takes channels out of it before it is fine-tuned: width, feed-forward channels and the dimensions of each head
 # lose the same share, those whose weights are smallest in all layers that a channel passes {cite}`fang2023depgraph`.
 # What is left is a smaller network of its class, with a half or a quarter of the operations behind the spectrogram.

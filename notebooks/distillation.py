@@ -117,8 +117,8 @@ page.stack(show_table(predicted, "Share of each target's variance that is predic
 #
 # CREMA-D says twelve sentences, and a student learns them with the voice; `workflow/speak_sentences.py` speaks others.
 # Three students are measured by a regression on their embeddings, before any fine-tuning
-# (`workflow/compare_students.py`): shown none of them (five views, 7,700 steps), 1,800 (five views, 8,700 steps), and the
-# one that ships, 3,600 (six views, 10,900 steps). Its teacher was trained by the same settings on another processor.
+# (`workflow/compare_students.py`): shown none of them, half, and all, which is the one that ships. The others saw five views
+# of each clip, not six, and took fewer steps; their teacher was trained by the same settings on another processor.
 
 # %%
 spoken = page.read_open("student_sentences")
@@ -236,7 +236,7 @@ page.glue(**{f"{place.split()[1]}_{student.split()[0]}": value for (place, stude
 # variance of the embedding of a teacher of {glue:text}`teacher:,.0f` on views of speakers that it was not shown.
 # Fine-tuned on open corpora, one gains {glue:text}`gain:+.1f` points of UA over random weights (95 % interval
 # {glue:text}`gain_low:+.1f` to {glue:text}`gain_high:+.1f`). What it is shown in training matters most abroad: with
-# sentences that nobody in CREMA-D says, none, 1,800 and 3,600 of them, UA on RAVDESS as it is goes from
+# sentences that nobody in CREMA-D says, none, half and all of them, UA on RAVDESS as it is goes from
 # {glue:text}`corpus_none:.3f` to {glue:text}`corpus_half:.3f` and {glue:text}`corpus_all:.3f` (on held-out speakers of
 # CREMA-D from {glue:text}`speakers_none:.3f` to {glue:text}`speakers_half:.3f` and {glue:text}`speakers_all:.3f`). Of the kinds of views, {glue:text}`speakers:d` validation speakers settle little
 # (intervals of up to {glue:text}`reach:.1f` points).
