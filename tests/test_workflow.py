@@ -148,12 +148,12 @@ def test_make_stands_in_for_a_home_that_cannot_be_written_and_for_any_locale(tmp
     assert done.stdout.split() == [f"{tmp_path}/home", "1"] and (tmp_path / "home").is_dir(), done.stderr
 
 
-def run_page(page: str, profile: str) -> subprocess.CompletedProcess:
-    """Runs one page of a profile into the runs folder of the test, as `make` does."""
+def run_page(page: str, profile: str, *first: Path) -> subprocess.CompletedProcess:
+    """Runs one page of a profile into the runs folder of the test, as `make` does; folders `first` lead its PATH."""
     runs = os.path.relpath(os.environ["SERCORE_RUNS"], PROJECT)
     target = f"{runs}/{Path(profile).stem}/notebooks/{page}.ipynb"
     command = [*SNAKEMAKE[:-1], "--nolock", "--config", f"profile={profile}", "--", target]
-    environment = os.environ | {"PATH": f"{os.environ['PATH']}:{Path(sys.executable).parent}"}
+    environment = os.environ | {"PATH": ":".join(map(str, (*first, Path(sys.executable).parent, os.environ["PATH"])))}
     return subprocess.run(command, cwd=PROJECT, env=environment, capture_output=True, text=True)
 
 
@@ -187,7 +187,7 @@ def test_a_profile_may_be_a_file_and_what_stopped_it_is_printed(tmp_path):
 
 
 @pytest.mark.parametrize(("line", "tries"), [("Kernel died before replying to kernel_info", 2), ("ValueError: no", 1)])
-def test_a_kernel_that_found_its_port_taken_is_started_once_more(line, tries, tmp_path, monkeypatch):
+def test_a_kernel_that_found_its_port_taken_is_started_once_more(line, tries, tmp_path):
     """Two pages that start at once may be given the same port; whatever else fails at once stops the page."""
     first = tmp_path / "bin/papermill"
     first.parent.mkdir()
@@ -195,8 +195,7 @@ def test_a_kernel_that_found_its_port_taken_is_started_once_more(line, tries, tm
         f"#!/bin/sh\necho >> {tmp_path}/tries\n[ $(wc -l < {tmp_path}/tries) = 1 ] && echo {line} && exit 1\ncp $1 $2"
     )
     first.chmod(0o755)
-    monkeypatch.setenv("PATH", str(first.parent), prepend=os.pathsep)
-    done = run_page("comparison", "open")
+    done = run_page("comparison", "open", first.parent)
     assert len((tmp_path / "tries").read_text()) == tries
     assert (done.returncode == 0) == (tries == 2) == (tmp_path / "runs/open/notebooks/comparison.ipynb").is_file()
 
