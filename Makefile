@@ -96,7 +96,10 @@ $(READY): requirements.txt pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check -r requirements.txt
 	$(BIN)/pip check
-	EAGER_IMPORT=1 $(BIN)/python -c 'import librosa'  # compiled by one process: several at a time spoil numba's cache
+# Compiled by one process: several at a time spoil numba's cache. In order: in the order of a set, which EAGER_IMPORT=1 takes,
+# one time in eight librosa's modules import each other in a circle.
+	$(BIN)/python -c 'import importlib, librosa, pkgutil; \
+		[importlib.import_module(one.name) for one in pkgutil.walk_packages(librosa.__path__, "librosa.")]'
 	touch $@
 
 # What can be made again in minutes, and is ours: of the demo a folder with its log, of caches what bears a hash.
