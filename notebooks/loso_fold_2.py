@@ -105,7 +105,7 @@ figure.supxlabel("utterances", fontsize=14)
 looks = {"color": PALE}, {"facecolor": "white", "edgecolor": PALE, "hatch": "////"}
 handles = [Patch(label=format_arm(name), **look) for name, look in zip(experiment.corpora, looks, strict=False)]
 figure.legend(handles=handles, loc="outside upper right", ncols=2)
-alt = balance.groupby("part", sort=False).sum().to_csv(sep=" ", lineterminator="; ")
+alt = balance.groupby("part", sort=False).sum().to_csv(lineterminator="; ")
 show_figure(figure, "Utterances of each emotion in each part.", f"Bars of utterances. {alt}")
 
 # %% [markdown]
@@ -141,7 +141,7 @@ for axis in (loss, recall):
 loss.set(ylabel="focal loss")
 recall.set(ylabel="validation score", xlabel=f"epoch (dotted: epoch {kept['epoch']:.0f}, kept)")
 recall.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-alt = run.history.to_csv(columns=["epoch", "UA"], index=False, sep=" ", lineterminator="; ", float_format="%.3f")
+alt = run.history.to_csv(columns=["epoch", "UA"], index=False, lineterminator="; ", float_format="%.3f")
 several = figure if len(run.history) > 1 else None
 show_figure(several, "Losses and validation scores by epoch.", f"Curves over the epochs. Validation: {alt}")
 
@@ -184,7 +184,7 @@ for text, share in zip(axis.texts, shares.to_numpy().flat, strict=True):
 axis.tick_params(length=0, rotation=0)
 axis.set(xlabel="y_pred", ylabel="y_true")
 caption = "Confusion matrix: share of each true emotion, and number of utterances."
-alt = shares.to_csv(sep=" ", lineterminator="; ", float_format="%.2f")
+alt = shares.to_csv(lineterminator="; ", float_format="%.2f")
 show_figure(figure, caption, f"Confusion matrix, a row per true emotion: {alt}")
 
 # %% tags=["hide-input"]
@@ -197,7 +197,7 @@ for name, (mark, fill) in marks.items():
 axis.set(xlim=(-0.02, 1.02), ylim=(len(EMOTIONS) - 0.6, -0.4), xlabel="score", axisbelow=True)
 axis.grid(axis="x", color="#dddddd", linewidth=0.8)
 figure.legend(loc="outside upper center", ncols=3)
-alt = per_class[[*marks]].to_csv(sep=" ", lineterminator="; ", float_format="%.3f")
+alt = per_class[[*marks]].to_csv(lineterminator="; ", float_format="%.3f")
 show_figure(figure, "Precision, recall and F1 of each emotion.", f"Marks on one line per emotion: {alt}")
 
 # %% [markdown]
