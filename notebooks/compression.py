@@ -52,10 +52,10 @@ from sercore.page import ACCENT, INK, PALE, show_figure, show_table
 from sercore.runtime import EmotionClassifier
 from sercore.training import build_classifier, load_classifier, read_run, train
 from sercore.training.distillation import Distillation, distil
-from sercore.training.teacher_views import QUICK
 from sercore.training.embeddings import pool_utterances
 from sercore.training.model import STUDENT
 from sercore.training.runs import LAST, run_folder
+from sercore.training.teacher_views import QUICK
 
 page.set_style()
 SECONDS, SCHEME, SHARES = 8, "w8a8-conv", [0.5, 0.75]  # of the operations that go
@@ -125,7 +125,7 @@ def measure_models():
         backbones[PRUNED, f"by {share:.0%}"] = folder = whole.path.with_name(f"pruned-{share}")
         prune(build_classifier(str(largest)), share).save_pretrained(folder)
     for name, backbone in backbones.items():
-        own = find_run(small, backbone=str(backbone))
+        own = find_run(small, backbone=str(backbone), interpolation=1.0)  # nothing pruned is worth going back to
         models[name], folder = load_classifier(own.path / "model"), own.path / "onnx"
         files[name] = quantize(export_onnx(own, folder / "fp32.onnx"), SCHEME, folder / f"{SCHEME}.onnx", calibration)
     scores = [score_files(files, split.test, "new speakers"), score_files(files, target, "unseen corpus")]

@@ -191,8 +191,8 @@ page.stack(show_table(kinds.rename_axis(None), caption, GAIN), drawn)
 # %% tags=["hide-output"]
 def train_both():
     """Runs of the same network from random weights and from the student's."""
-    own = {**settings, "split": "disjoint"}
-    starts = [own | {"backbone": "student-scratch", "interpolation": 1.0}, own]
+    small = {**settings, "split": "disjoint"}
+    starts = [small | {"backbone": "student-scratch", "interpolation": 1.0}, small]
     return [training.train(Experiment.from_profile("small", **own)) for own in starts]
 
 
@@ -238,8 +238,9 @@ page.glue(**{f"{place.split()[1]}_{student.split()[0]}": value for (place, stude
 # {glue:text}`gain_low:+.1f` to {glue:text}`gain_high:+.1f`). What it is shown in training matters most abroad: with
 # sentences that nobody in CREMA-D says, none, half and all of them, UA on RAVDESS as it is goes from
 # {glue:text}`corpus_none:.3f` to {glue:text}`corpus_half:.3f` and {glue:text}`corpus_all:.3f` (on held-out speakers of
-# CREMA-D from {glue:text}`speakers_none:.3f` to {glue:text}`speakers_half:.3f` and {glue:text}`speakers_all:.3f`). Of the kinds of views, {glue:text}`speakers:d` validation speakers settle little
-# (intervals of up to {glue:text}`reach:.1f` points).
+# CREMA-D from {glue:text}`speakers_none:.3f` to {glue:text}`speakers_half:.3f` and {glue:text}`speakers_all:.3f`). Of
+# the kinds of views, {glue:text}`speakers:d` validation speakers settle little (intervals of up to
+# {glue:text}`reach:.1f` points).
 
 # %% tags=["remove-input"]
 page.show_provenance(run)

@@ -200,6 +200,17 @@ def test_a_kernel_that_found_its_port_taken_is_started_once_more(line, tries, tm
     assert (done.returncode == 0) == (tries == 2) == (tmp_path / "runs/open/notebooks/comparison.ipynb").is_file()
 
 
+def test_nothing_strays_into_the_top_of_the_repository():
+    """What lies there is named in the design, or is a file that tools look for there."""
+    listed = subprocess.run(["git", "ls-files"], cwd=PROJECT, capture_output=True, text=True)
+    if listed.returncode:
+        pytest.skip("no git checkout")
+    files = {".gitignore", ".pre-commit-config.yaml", "CITATION.cff", "Makefile", "pyproject.toml", "requirements.txt"}
+    files |= {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "LICENSE-prose.md", "README.md", "_config.yml", "_toc.yml"}
+    folders = {".ci", ".github", "book", "notebooks", "results", "sercore", "tests", "workflow"}
+    assert {name.partition("/")[0] for name in listed.stdout.split("\n") if name} <= files | folders
+
+
 def test_no_page_looks_for_runs_by_what_its_profile_was_called():
     """Which may be the path of a file; `experiment.profile` is the name."""
     for page in (PROJECT / "notebooks").glob("*.py"):
