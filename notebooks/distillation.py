@@ -138,7 +138,7 @@ VARIANTS = {"all": {}, "no views": {"views": 1}, "no splicing": {"splice": False
 VARIANTS |= {"no other content": {"content": False}, "no other channel": {"channel": False}}
 VARIANTS |= {"teachers get the student's view": {"undistorted": False}}
 VARIANTS |= {"no fine-tuned teacher": {"embedding": 0.0, "probabilities": 0.0}}
-brief = {"speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else QUICK
+brief = {"validate": True, "speakers": 4, "views": 2, "epochs": 12, "average": 0.98} if adapted else QUICK
 
 
 @torch.inference_mode()

@@ -37,12 +37,12 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
     Killed at any moment and called again, it goes on from its last view or epoch and ends with the same numbers.
 
     Args:
-        run: finished; its training speakers alone are shown, with their utterances of other emotions where
+        run: finished; all its speakers but those held out are shown, with their utterances of other emotions where
             SERCORE_CREMAD_UNLABELLED or the corpus itself has them.
 
     Returns:
         The folder: settings.json, environment.json, history.csv (by epoch: loss, shares of the targets' variance that
-        are predicted on validation speakers, of clips as they are and of views, and UA), targets.csv (the same shares
+        are predicted on speakers not shown, of clips as they are and of views, and UA), targets.csv (the same shares
         by part of a target), model/ (the student).
 
     Raises:
@@ -102,7 +102,7 @@ def _measure_loss(learner: Learner, settings: Distillation, predicted: dict, tar
     return sum(weighted)
 
 
-def _train(folder: Path, settings: Distillation, shown: list[Views], validation: list[Views]) -> None:
+def _train(folder: Path, settings: Distillation, shown: list[Views], others: list[Views]) -> None:
     torch.manual_seed(settings.seed)
     learner = Learner(json.loads(settings.geometry or json.dumps(STUDENT)), shown)
     average = AveragedModel(learner, multi_avg_fn=get_ema_multi_avg_fn(settings.average))
@@ -120,7 +120,7 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
         began = time.perf_counter()
         loss = _train_epoch(settings, epoch, shown, learner, average, optimizers, schedules)
         row = {"epoch": epoch + 1, "loss": loss}
-        for suffix, view in zip(("", "_views"), validation, strict=True):
+        for suffix, view in zip(("", "_views"), others, strict=True):
             explained, scores = _measure_student(average.module, view)
             row |= {f"{name}_R2{suffix}": values.mean() for name, values in explained.items()}
             row |= {} if suffix else {"UA": scores["UA"]}
@@ -131,8 +131,8 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], validation:
             torch.save({name: one.state_dict() for name, one in parts.items()} | {"history": history}, part)
         left = (settings.epochs - epoch - 1) * history[-1]["seconds"] / 60
         line = f"{settings.name} · epoch {epoch + 1}/{settings.epochs} · loss {row['loss']:.3f}"
-        print(f"{line} · validation UA {row['UA']:.3f} · about {left:.0f} min left", flush=True)
-    _write_student(folder, average.module, validation)
+        print(f"{line} · UA of others {row['UA']:.3f} · about {left:.0f} min left", flush=True)
+    _write_student(folder, average.module, others)
 
 
 def _make_optimizers(learner: Learner, settings: Distillation) -> tuple[torch.optim.Optimizer, ...]:
@@ -187,10 +187,10 @@ def _measure_student(learner: Learner, view: Views) -> tuple[dict[str, np.ndarra
     return explained, score(names[view.labels[labelled]], names[predicted["logits"].argmax(1)[labelled]])
 
 
-def _write_student(folder: Path, learner: Learner, validation: list[Views]) -> None:
+def _write_student(folder: Path, learner: Learner, others: list[Views]) -> None:
     """The student without its projections, and how well each part of each target is predicted."""
     rows = []
-    for clips, view in zip(("as they are", "views"), validation, strict=True):
+    for clips, view in zip(("as they are", "views"), others, strict=True):
         explained, _ = _measure_student(learner, view)
         parts = dict(zip(MOMENTS, np.split(explained["moments"], len(MOMENTS)), strict=True))
         parts["embedding, fine-tuned"] = explained["embedding"]

@@ -55,7 +55,8 @@ class Distillation:
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
     epochs: int = 40  # each shows one view of every clip
-    speakers: int = 1  # only every so many-th training speaker is shown
+    speakers: int = 1  # only every so many-th speaker is shown
+    validate: bool = False  # keeps validation speakers back, to choose settings by; else only those held out are
     batch_size: int = 32
     learning_rate: float = 1.5e-3  # peak of one cycle, of both optimizers
     weight_decay: float = 0.03
@@ -74,7 +75,7 @@ class Distillation:
 
 
 TINY_STUDENT = '{"stem_strides":[2,2],"d_model":32,"encoder_layers":1,"encoder_attention_heads":2,"encoder_ffn_dim":32}'
-QUICK = {"views": 2, "epochs": 2, "average": 0.5, "geometry": TINY_STUDENT}  # to show that all of this runs
+QUICK = {"validate": True, "views": 2, "epochs": 2, "average": 0.5, "geometry": TINY_STUDENT}  # shows that it runs
 
 
 @dataclass
@@ -101,17 +102,17 @@ class Views:
 
 
 def make_views(run: Run, settings: Distillation) -> tuple[list[Views], list[Views]]:
-    """Draws and labels the views of training clips, and two of validation clips: as they are, and distorted.
+    """Draws and labels the views of clips that are shown, and two of others: as they are, and distorted.
 
     Each is a folder in the cache, whole or absent, in one whose name changes with teachers, clips, code and settings.
     """
-    parts = _load_clips(run.experiment, settings.speakers)
-    kinds = [getattr(settings, kind) for kind in ("splice", "content", "channel", "undistorted", "seed")]
+    parts = _load_clips(run.experiment, settings)
+    kinds = [getattr(settings, kind) for kind in ("splice", "content", "channel", "undistorted", "validate", "seed")]
     code = [inspect.getsource(one) for one in (views, draw_content, _write_view, _ask_teachers, _pool_last_layers)]
     source = [code, kinds, run.digest, run.experiment.identity(), *(len(clips.labels) for clips in parts)]
     folder = paths.cache_root() / f"views-{hashlib.sha1(json.dumps(source).encode()).hexdigest()[:12]}"
     teachers, found = None, []
-    for part, clips, count in zip(("train", "validation"), parts, (settings.views, 2), strict=True):
+    for part, clips, count in zip(("shown", "other"), parts, (settings.views, 2), strict=True):
         for number in range(count):
             if not (view := folder / f"{part}-{number}").is_dir():
                 teachers = teachers or (build_classifier(run.experiment.backbone), load_classifier(run.path / "model"))
@@ -140,10 +141,11 @@ def draw_content(clips: Clips, index: int, settings: Distillation, random: np.ra
     return waveform, label
 
 
-def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
-    """Training clips with labels, then without; validation clips."""
+def _load_clips(experiment: Experiment, settings: Distillation) -> tuple[Clips, Clips]:
+    """Clips that are shown, with labels, then without; clips of other speakers."""
     split, audio = load_split(experiment)
-    tables, sounds = [split.train], [audio]
+    known = [split.train] if settings.validate else [split.train, split.validation]
+    tables, sounds, shown = known, [audio], sorted(set(pd.concat(known)["speaker"]))[:: settings.speakers]
     if "cremad" in experiment.corpora:
         try:
             root = experiment.root("cremad") or paths.unlabelled_root()
@@ -151,13 +153,13 @@ def _load_clips(experiment: Experiment, every: int) -> tuple[Clips, Clips]:
             tables, sounds = [*tables, table], [*sounds, sound]
         except ValueError as reason:
             print(f"no utterances of other emotions: {reason}")
-    table, shown = pd.concat(tables), sorted(set(split.train["speaker"]))[::every]
+    table = pd.concat(tables)
     clips = _gather(table[table["speaker"].isin(shown)], datasets.concatenate_datasets(sounds))
     sentences = paths.find_sentences()
     clips.waveforms += [preprocess(read_audio(file)) for file in sentences]
     clips.speakers = np.append(clips.speakers, [file.stem for file in sentences])
     clips.labels = np.append(clips.labels, np.full(len(sentences), -1))
-    return clips, _gather(split.validation, audio)
+    return clips, _gather(split.validation if settings.validate else split.test, audio)
 
 
 def _gather(part: pd.DataFrame, audio: datasets.Dataset) -> Clips:

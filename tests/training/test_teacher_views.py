@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import soundfile
 import torch
@@ -25,14 +26,17 @@ def test_views_of_another_teacher_are_made_anew(run, monkeypatch):
     assert first[0].waveforms.filename != second[0].waveforms.filename
 
 
-def test_no_held_out_speaker_is_shown(run):
-    """The first view has the clips as they are: those of the training speakers, then ones without a label of theirs."""
+@pytest.mark.parametrize("validate", [False, True])
+def test_no_held_out_speaker_is_shown(run, validate):
+    """The first view has the clips as they are: the labelled ones of the speakers shown, then ones without a label."""
     split, _ = load_split(run.experiment)
-    shown, validation = make_views(run, Distillation(**SETTINGS))
-    count = len(split.train)
-    assert (shown[0].labels[:count] >= 0).all() and (shown[0].labels[count:] == -1).all()
-    assert len(validation[0].labels) == len(split.validation)
-    np.testing.assert_allclose(shown[0].seconds[:count], split.train["seconds"], atol=1e-6)
+    shown, others = make_views(run, Distillation(**SETTINGS, validate=validate))
+    parts = [split.train] if validate else [split.train, split.validation]
+    known, kept = pd.concat(parts), split.validation if validate else split.test
+    assert (shown[0].labels[: len(known)] >= 0).all() and (shown[0].labels[len(known) :] == -1).all()
+    np.testing.assert_allclose(shown[0].seconds[: len(known)], known["seconds"], atol=1e-6)
+    np.testing.assert_allclose(others[0].seconds, kept["seconds"], atol=1e-6)
+    assert not {*known["speaker"]} & {*kept["speaker"]}
 
 
 def test_sentences_come_last_each_a_speaker_of_its_own_without_label(run, monkeypatch, tmp_path):
