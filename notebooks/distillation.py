@@ -68,8 +68,8 @@ def measure(name, compute):
 # %% [markdown]
 # ## Teacher and student side by side
 #
-# The student has two teachers, the backbone as it was and the model that is fine-tuned from it. It is shown the training
-# speakers of the [speaker-disjoint split](production_model.ipynb), sentences in synthetic voices, and nobody else.
+# The student has two teachers, the backbone as it was and the model that is fine-tuned from it. It is shown all speakers of
+# the [speaker-disjoint split](production_model.ipynb) but those held out, sentences in synthetic voices, and nobody else.
 
 
 # %%
@@ -98,7 +98,7 @@ show_table(sizes, "Both teachers and their student: multiply-adds for 8 s; bytes
 # ## How the student learns
 #
 # A student's progress shows without labels: the share of the variance of its targets that it predicts, on speakers that
-# it was not shown. Targets are the mean and deviation over time of the backbone's last two layers, and the embedding of
+# it was not shown (nothing was chosen by them). Targets are the mean and deviation over time of the backbone's last two layers, and the embedding of
 # the fine-tuned model. Views are the same clips with their sentence destroyed and in another channel.
 
 # %% tags=["hide-input"]
@@ -109,16 +109,16 @@ shares.columns = shares.columns.str.replace("_R2", "").str.replace("_views", " o
 look = {"style": ["-", "-", ":", "--", "--"], "color": [PALE, ACCENT, INK, PALE, ACCENT], "legend": False}
 axis = shares.plot(figsize=(7, 4.6), ylabel="UA, or share of variance", **look)
 axis.figure.legend(loc="outside upper center", ncols=3, columnspacing=1)
-drawn = show_figure(axis, "By epoch, on validation speakers.", f"At the end: {shares.iloc[-1].round(3).to_dict()}.")
-page.stack(show_table(predicted, "Share of each target's variance that is predicted, on validation speakers."), drawn)
+drawn = show_figure(axis, "By epoch, on held-out speakers.", f"At the end: {shares.iloc[-1].round(3).to_dict()}.")
+page.stack(show_table(predicted, "Share of each target's variance that is predicted, on held-out speakers."), drawn)
 
 # %% [markdown]
-# ## What other sentences add
+# ## What other sentences and speakers add
 #
 # CREMA-D says twelve sentences, and a student learns them with the voice; `workflow/speak_sentences.py` speaks others.
-# Three students are measured by a regression on their embeddings, before any fine-tuning
-# (`workflow/compare_students.py`): shown none of them, half, and all, which is the one that ships. The others saw five views
-# of each clip, not six, and took fewer steps; their teacher was trained by the same settings on another processor.
+# Four students are measured by a regression on their embeddings, before any fine-tuning (`workflow/compare_students.py`):
+# shown none of them, half, and all, without the validation speakers; and all with them, which is the one that ships.
+# The first two saw five views of each clip, not six; each but the last had a teacher of its own, of the same settings.
 
 # %%
 spoken = page.read_open("student_sentences")
