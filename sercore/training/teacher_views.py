@@ -54,7 +54,7 @@ class Distillation:
     probabilities: float = 1.0  # weight of its probabilities, softened
     labels: float = 0.3  # weight of the labels, where a view has kept them
     temperature: float = 2.0  # of the probabilities
-    epochs: int = 40  # each shows one view of every clip
+    epochs: int = 25  # each shows one view of every clip
     speakers: int = 1  # only every so many-th speaker is shown
     validate: bool = False  # keeps validation speakers back, to choose settings by; else only those held out are
     batch_size: int = 32
