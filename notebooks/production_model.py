@@ -174,7 +174,7 @@ show_figure(figure, caption, f"Confusion matrix. Recalls: {recalls}.")
 # %%
 def compare_trainings():
     """Scores of the recorded model and of the one that was trained here."""
-    recorded = read_run(results_root() / profile / "runs" / runs["disjoint"].path.name)
+    recorded = read_run(results_root() / experiment.profile / "runs" / runs["disjoint"].path.name)
     found = bootstrap_scores(recorded.predictions, runs["disjoint"].predictions)
     return found.filter(METRICS, axis="index").rename_axis("score").reset_index()
 

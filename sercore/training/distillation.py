@@ -37,7 +37,7 @@ def distil(run: Run, settings: Distillation | None = None) -> Path:
     Killed at any moment and called again, it goes on from its last view or epoch and ends with the same numbers.
 
     Args:
-        run: finished; all its speakers but those held out are shown, with their utterances of other emotions where
+        run: finished; its training speakers alone are shown, with their utterances of other emotions where
             SERCORE_CREMAD_UNLABELLED or the corpus itself has them.
 
     Returns:
@@ -124,14 +124,13 @@ def _train(folder: Path, settings: Distillation, shown: list[Views], others: lis
             explained, scores = _measure_student(average.module, view)
             row |= {f"{name}_R2{suffix}": values.mean() for name, values in explained.items()}
             row |= {} if suffix else {"UA": scores["UA"]}
-        history.append(row | {"seconds": round(time.perf_counter() - began, 1)})
+        history.append(row := row | {"seconds": round(time.perf_counter() - began, 1)})
         with paths.whole_file(folder / "history.csv") as part:
             pd.DataFrame(history).round(4).to_csv(part, index=False)
         with paths.whole_file(file) as part:
             torch.save({name: one.state_dict() for name, one in parts.items()} | {"history": history}, part)
-        left = (settings.epochs - epoch - 1) * history[-1]["seconds"] / 60
-        line = f"{settings.name} · epoch {epoch + 1}/{settings.epochs} · loss {row['loss']:.3f}"
-        print(f"{line} · UA of others {row['UA']:.3f} · about {left:.0f} min left", flush=True)
+        line = f"{settings.name} · epoch {epoch + 1}/{settings.epochs} · loss {loss:.3f} · UA of others {row['UA']:.3f}"
+        print(f"{line} · about {(settings.epochs - epoch - 1) * row['seconds'] / 60:.0f} min left", flush=True)
     _write_student(folder, average.module, others)
 
 

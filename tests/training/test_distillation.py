@@ -60,7 +60,7 @@ def test_every_part_of_a_target_has_its_share(student):
 
 
 @pytest.mark.fault("killed distillation")
-@pytest.mark.parametrize("moment", ["train view 1", "epoch 1"])
+@pytest.mark.parametrize("moment", ["shown view 1", "epoch 1"])
 def test_killed_distillation_goes_on_and_ends_with_the_same_numbers(teacher, student, tmp_path, moment):
     process = start(teacher, tmp_path)
     next(line for line in process.stdout if moment in line)

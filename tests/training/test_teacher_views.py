@@ -26,13 +26,13 @@ def test_views_of_another_teacher_are_made_anew(run, monkeypatch):
     assert first[0].waveforms.filename != second[0].waveforms.filename
 
 
-@pytest.mark.parametrize("validate", [False, True])
-def test_no_held_out_speaker_is_shown(run, validate):
+@pytest.mark.parametrize("all_speakers", [False, True])
+def test_no_held_out_speaker_is_shown(run, all_speakers):
     """The first view has the clips as they are: the labelled ones of the speakers shown, then ones without a label."""
     split, _ = load_split(run.experiment)
-    shown, others = make_views(run, Distillation(**SETTINGS, validate=validate))
-    parts = [split.train] if validate else [split.train, split.validation]
-    known, kept = pd.concat(parts), split.validation if validate else split.test
+    shown, others = make_views(run, Distillation(**SETTINGS, all_speakers=all_speakers))
+    parts = [split.train, split.validation] if all_speakers else [split.train]
+    known, kept = pd.concat(parts), split.test if all_speakers else split.validation
     assert (shown[0].labels[: len(known)] >= 0).all() and (shown[0].labels[len(known) :] == -1).all()
     np.testing.assert_allclose(shown[0].seconds[: len(known)], known["seconds"], atol=1e-6)
     np.testing.assert_allclose(others[0].seconds, kept["seconds"], atol=1e-6)
