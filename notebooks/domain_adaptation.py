@@ -209,8 +209,8 @@ page.stack(drawn, show_table(adapted, caption, forms, index=False))
 #
 # MixStyle {cite}`zhou2021domain` (`workflow/mixstyle.py`): in half of the batches that the student learns from, before
 # each of its first two layers, each channel's mean and deviation are mixed with those of another utterance, of the source
-# or, for half of them, of the target. Gains are on nothing mixed, with the same seed (seeds: {glue:text}`mixed:d`). There is
-# no way back: the student (here the one that was shown half of the sentences) was distilled from CREMA-D, with its labels.
+# or, for half of them, of the target. Gains are on nothing mixed, with the same seed (seeds: {glue:text}`mixed:d`). All of
+# the way of fine-tuning is kept. There is no way back: the student was distilled from CREMA-D, with its labels.
 
 # %% tags=["hide-input"]
 mixed, rows = page.read_open("mixstyle"), []
