@@ -227,9 +227,9 @@ style = f"{first['UA']['style transfer']:.3f}" if "style transfer" in first.inde
 beaten = (wide.filter(regex="adversarial|style", axis=0).max() > wide.loc["moments, per speaker"]).sum()
 page.glue(verdict=f"in {beaten or 'none'} of {wide.shape[1]} directions", origin=page.format_origin(experiment))
 page.glue(arm=page.format_arm("+".join(experiment.corpora)), target=page.format_arm(experiment.target))
-moved = styles.set_index("way").loc["with the target", ["gain", "gain_low", "gain_high"]]
-moved = "{:+.1f} [{:+.1f}, {:+.1f}]".format(*100 * moved)
-page.glue(style=style, count=SEEDS, hidden=HIDDEN, moved=moved, mixed=mixed["seed"].nunique())
+moved = 100 * styles.set_index("way")[["gain", "gain_low", "gain_high"]]
+foreign, own = ("{:+.1f} [{:+.1f}, {:+.1f}]".format(*moved.loc[way]) for way in ("with the target", "among the source"))
+page.glue(style=style, count=SEEDS, hidden=HIDDEN, foreign=foreign, own=own, mixed=mixed["seed"].nunique())
 
 # %% [markdown]
 # ## What it means
@@ -239,8 +239,8 @@ page.glue(style=style, count=SEEDS, hidden=HIDDEN, moved=moved, mixed=mixed["see
 # {glue:text}`two:.3f` with moments aligned, {glue:text}`adversarial:.3f` after adversarial training (the same network without
 # it {glue:text}`network:.3f`), {glue:text}`style` after style transfer and {glue:text}`CORAL:.3f` after CORAL. On aligned
 # embeddings, adversarial training has {glue:text}`both:.3f`. Styles mixed with the target's move the student's UA by
-# {glue:text}`moved` points. All assume that the new speech holds the emotions in about the training
-# proportions, and all but the alignment per speaker need a whole corpus of new speech at once.
+# {glue:text}`foreign` points, styles mixed among the source, which need no target, by {glue:text}`own`. All else assumes
+# about the training proportions of emotions in the new speech; all but the alignment per speaker, a whole corpus of it.
 
 # %% tags=["remove-input"]
 page.show_provenance(run)
