@@ -236,7 +236,7 @@ page.glue(**{f"{place.split()[1]}_{student.split()[0]}": value for (place, stude
 # variance of the embedding of a teacher of {glue:text}`teacher:,.0f` on views of speakers that it was not shown.
 # Fine-tuned on open corpora, one gains {glue:text}`gain:+.1f` points of UA over random weights (95 % interval
 # {glue:text}`gain_low:+.1f` to {glue:text}`gain_high:+.1f`). What it is shown in training matters most abroad: with none,
-# half and all of the sentences that nobody in CREMA-D says, UA on RAVDESS as it is is {glue:text}`corpus_none:.3f`,
+# half and all of the sentences that nobody in CREMA-D says, UA on RAVDESS as it is: {glue:text}`corpus_none:.3f`,
 # {glue:text}`corpus_half:.3f` and {glue:text}`corpus_all:.3f`, and with more speakers {glue:text}`corpus_more:.3f`. At home,
 # on held-out speakers of CREMA-D, neither moves it: {glue:text}`speakers_none:.3f`, {glue:text}`speakers_half:.3f`,
 # {glue:text}`speakers_all:.3f` and {glue:text}`speakers_more:.3f`. Of the kinds of views, {glue:text}`speakers:d`
